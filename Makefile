@@ -1,0 +1,49 @@
+# Needs Python >= 3.11 and make; everything else is installed in $(VENV).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Two workers on two cores: threads of their own would only fight for them.
+TEST_ENV := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
+
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    train on real text, beside a linear model"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and format"
+	@echo "make format  mend style and format"
+	@echo "make clean   remove $(VENV), caches and build products"
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/quickstart.py
+
+test: $(VENV)/.installed-test
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --editable .
+	touch $@
+
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --editable '.[$*]'
+	touch $@
+
+# A half-made environment would look finished to the next run.
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "skrnn needs Python 3.11 or newer, and $(PYTHON) is not." \
+			"Name another: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,382 @@
+"""The path from texts to a trained network that both estimators share."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from skrnn import __version__
+from skrnn._keras import keras, retracing_warnings_filtered
+from skrnn.network import SequenceModel, build_network
+from skrnn.parameters import CONSTRAINTS, ENCODER_PARAMETERS, TOKENIZER_PARAMETERS
+from skrnn.sequences import N_RESERVED_IDS
+from skrnn.texts import check_texts
+from skrnn.tokenizer import Tokenizer
+from skrnn.vectors import embedding_matrix, read_vectors
+from skrnn.wrappers import RoutedEstimator
+
+_MAX_SEED = np.iinfo(np.int32).max
+
+
+class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
+    """What `RNNTextClassifier` and `RNNTextRegressor` have in common.
+
+    A subclass gives `target_encoder`, `_fit_target_encoder`, `_strata` (what early
+    stopping stratifies by), `_activation` and `_loss_and_arguments`.
+    """
+
+    _parameter_constraints = CONSTRAINTS
+
+    def __init__(
+        self,
+        *,
+        lowercase=True,
+        strip_accents=None,
+        analyzer="word",
+        tokenizer=None,
+        token_pattern=None,
+        max_features=20_000,
+        min_df=1,
+        max_df=1.0,
+        vocabulary=None,
+        max_length=400,
+        truncate="middle",
+        embeddings=None,
+        embedding_size=128,
+        hidden_size=128,
+        cell="gru",
+        n_layers=1,
+        bidirectional=False,
+        learn_initial_state=False,
+        gate_activation="hard_sigmoid",
+        pooling="concat",
+        embedding_dropout=0.2,
+        dropout=0.2,
+        l2=0.0,
+        optimizer="adam",
+        learning_rate=0.001,
+        clipnorm=1.0,
+        loss,
+        metrics=None,
+        callbacks=None,
+        epochs=5,
+        batch_size=64,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **routed,
+    ):
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.analyzer = analyzer
+        self.tokenizer = tokenizer
+        self.token_pattern = token_pattern
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.vocabulary = vocabulary
+        self.max_length = max_length
+        self.truncate = truncate
+        self.embeddings = embeddings
+        self.embedding_size = embedding_size
+        self.hidden_size = hidden_size
+        self.cell = cell
+        self.n_layers = n_layers
+        self.bidirectional = bidirectional
+        self.learn_initial_state = learn_initial_state
+        self.gate_activation = gate_activation
+        self.pooling = pooling
+        self.embedding_dropout = embedding_dropout
+        self.dropout = dropout
+        self.l2 = l2
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.clipnorm = clipnorm
+        self.loss = loss
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self._set_routed(routed)
+
+    @property
+    def feature_encoder(self) -> Tokenizer:
+        """A new tokenizer of this estimator's parameters."""
+        parameters = {name: getattr(self, name) for name in TOKENIZER_PARAMETERS}
+        return Tokenizer(**parameters)
+
+    def initialize(self, X, y):
+        """Learn the vocabulary and build the network, without training it.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
+            Targets.
+
+        Returns
+        -------
+        self : object
+        """
+        return self._fit(X, y, None, epochs=0)
+
+    def transform(self, X) -> np.ndarray:
+        """The texts' representations: what the head sees.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, representation_size), float32
+            Pooled hidden states of the top layer, each within (-1, 1).
+            ``representation_size`` is `hidden_size`, times 3 with
+            ``pooling="concat"``, times 2 with ``bidirectional=True``.
+        """
+        sequences = self._sequences(X)
+        return self.model_.represent(sequences, batch_size=self.batch_size)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.encoder.representation_size
+
+    def _scores(self, X) -> np.ndarray:
+        return self.model_.predict(self._sequences(X), batch_size=self.batch_size)
+
+    def _sequences(self, X):
+        check_is_fitted(self)
+        return self.tokenizer_.transform(self._check_texts(X, reset=False))
+
+    def _check_texts(self, X, *, reset: bool) -> list[str]:
+        return check_texts(X)
+
+    def _check_targets(self, y):
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
+            )
+        y = check_array(
+            y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return y
+
+    def _check_partial_fit_parameters(self) -> None:
+        if self.early_stopping:
+            raise ValueError("early_stopping should be False with partial_fit")
+
+    def _check_sample_weight(self, y, sample_weight) -> np.ndarray:
+        weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
+        if (weight < 0).any():
+            raise ValueError("Negative values in data passed to `sample_weight`.")
+        if not weight.any():
+            raise ValueError(
+                "Sample weights must contain at least one non-zero number."
+            )
+        return weight
+
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        *,
+        epochs: int,
+        classes=None,
+        go_on: bool = False,
+        early_stopping: bool = False,
+    ):
+        """Train; nothing of the estimator changes before all has gone well."""
+        self._validate_params()
+        texts = self._check_texts(X, reset=not go_on)
+        y = self._check_targets(y)
+        check_consistent_length(texts, y)
+        weight = self._check_sample_weight(y, sample_weight)
+        # A text without weight must not even lend its words to the vocabulary.
+        kept = np.flatnonzero(weight)
+        texts = [texts[i] for i in kept]
+        y = y[kept]
+        weight = (weight[kept] / weight[kept].mean()).astype(np.float32)
+        if go_on:
+            random_state = copy.deepcopy(self._random_state)
+            target_encoder = self.target_encoder_
+        else:
+            seed = check_random_state(self.random_state).randint(_MAX_SEED)
+            random_state = np.random.RandomState(seed)
+            target_encoder = self._fit_target_encoder(y, weight, classes)
+        targets = target_encoder.transform(y)
+        train = np.arange(len(texts))
+        held_out = None
+        if early_stopping:
+            train, held_out = self._split(y, random_state)
+        train_texts = [texts[i] for i in train]
+        if go_on:
+            tokenizer, model = self.tokenizer_, self.model_
+            sequences = tokenizer.transform(train_texts)
+        else:
+            tokenizer = self.feature_encoder
+            sequences = tokenizer.fit_transform(train_texts)
+            model = self._build_model(tokenizer, target_encoder, random_state)
+        if early_stopping:
+            held_out = (
+                tokenizer.transform([texts[i] for i in held_out]),
+                targets[held_out],
+                weight[held_out],
+            )
+        before = model.get_state() if go_on else None
+        history = {"loss": []}
+        try:
+            if epochs:
+                history = self._train(
+                    model,
+                    (sequences, targets[train], weight[train]),
+                    held_out,
+                    epochs=epochs,
+                    initial_epoch=self.current_epoch if go_on else 0,
+                    random_state=random_state,
+                )
+        except BaseException:
+            if go_on:
+                model.set_state(before)
+            raise
+        earlier = self.history_ if go_on else {}
+        self.history_ = {
+            name: [*earlier.get(name, []), *history.get(name, [])]
+            for name in {**earlier, **history}
+        }
+        self.n_iter_ = len(self.history_["loss"])
+        self.tokenizer_ = tokenizer
+        self.target_encoder_ = target_encoder
+        self.model_ = model
+        self._random_state = random_state
+        return self
+
+    def _split(self, y, random_state):
+        return train_test_split(
+            np.arange(y.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=random_state,
+            stratify=self._strata(y),
+        )
+
+    def _build_model(self, tokenizer, target_encoder, random_state) -> SequenceModel:
+        encoder = {name: getattr(self, name) for name in ENCODER_PARAMETERS}
+        encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
+        encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
+        matrix = None
+        if self.embeddings is not None:
+            vectors = read_vectors(self.embeddings, tokenizer.vocabulary_)
+            matrix = embedding_matrix(vectors, encoder["vocabulary_size"], random_state)
+            encoder["embedding_size"] = matrix.shape[1]
+        head = {
+            "n_outputs": target_encoder.n_outputs_,
+            "activation": self._activation(target_encoder),
+            "dropout": self.dropout,
+            "l2": self.l2,
+            "seed": int(random_state.randint(_MAX_SEED // 2)),
+        }
+        loss, loss_arguments = self._loss_and_arguments(target_encoder)
+        model = build_network(
+            compile_arguments=self._compile_arguments(loss, loss_arguments),
+            head=head,
+            encoder=encoder,
+        )
+        if matrix is not None:
+            model.encoder.embedding.embeddings.assign(matrix)
+        return model
+
+    def _train(
+        self, model, data, held_out, *, epochs, initial_epoch, random_state
+    ) -> dict[str, list[float]]:
+        sequences, targets, weight = data
+        callbacks = self._build_callbacks()
+        if held_out is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    monitor="val_loss",
+                    mode="min",
+                    patience=self.n_iter_no_change,
+                    restore_best_weights=True,
+                )
+            )
+        try:
+            with retracing_warnings_filtered():
+                history = model.fit(
+                    sequences,
+                    targets,
+                    sample_weight=weight,
+                    batch_size=self.batch_size,
+                    random_state=random_state,
+                    validation_data=held_out,
+                    epochs=initial_epoch + epochs,
+                    initial_epoch=initial_epoch,
+                    callbacks=callbacks,
+                    verbose=min(int(self.verbose), 2),
+                ).history
+        finally:
+            # The user's own callbacks must not carry the model into a pickle.
+            for callback in callbacks:
+                callback._model = None
+        losses = history["loss"]
+        if not np.isfinite(losses).all():
+            epoch = initial_epoch + 1 + int(np.argmin(np.isfinite(losses)))
+            raise ValueError(
+                f"The loss became {losses[-1]} in epoch {epoch}. Lower "
+                "`learning_rate` or `clipnorm`, or look for extreme values in `y` "
+                "or `sample_weight`."
+            )
+        return {name: [float(v) for v in values] for name, values in history.items()}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_skrnn_version": __version__}
+
+    def __setstate__(self, state: dict) -> None:
+        state = dict(state)
+        version = state.pop("_skrnn_version", "unknown")
+        if version.split(".")[0] != __version__.split(".")[0]:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=version,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)

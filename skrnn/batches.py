@@ -1,0 +1,116 @@
+"""Batches of texts of like length, padded to their own longest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skrnn._keras import keras
+from skrnn.sequences import Sequences
+
+# Texts are sorted by length within a pool of this many batches: enough to leave
+# little padding, and few enough that batches change from epoch to epoch.
+_BATCHES_A_POOL = 64
+
+
+class LengthSortedBatches(keras.utils.PyDataset):
+    """Batches of texts of like length; `shuffle` makes them anew.
+
+    Parameters
+    ----------
+    sequences : Sequences of n_texts
+        What to learn from.
+
+    targets : ndarray of shape (n_texts, ...)
+        The encoded targets.
+
+    sample_weight : ndarray of shape (n_texts,), float32
+        The weight of each text in the loss.
+
+    batch_size : int
+        Number of texts in each batch but perhaps the last one.
+
+    random_state : numpy.random.RandomState or None
+        Draws the batches; None cuts them in the order of the texts' lengths.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        targets: np.ndarray,
+        sample_weight: np.ndarray,
+        *,
+        batch_size: int,
+        random_state: np.random.RandomState | None = None,
+    ):
+        super().__init__()
+        self.sequences = sequences
+        self.targets = targets
+        self.sample_weight = sample_weight
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self._lengths = sequences.lengths
+        self._batches = self._cut(np.arange(len(sequences)))
+
+    def shuffle(self) -> None:
+        """Draw new batches and a new order of them."""
+        texts = self.random_state.permutation(len(self.sequences))
+        pool_size = _BATCHES_A_POOL * self.batch_size
+        batches = [
+            batch
+            for start in range(0, len(texts), pool_size)
+            for batch in self._cut(texts[start : start + pool_size])
+        ]
+        order = self.random_state.permutation(len(batches))
+        self._batches = [batches[i] for i in order]
+
+    def _cut(self, texts: np.ndarray) -> list[np.ndarray]:
+        texts = texts[np.argsort(self._lengths[texts], kind="stable")]
+        return [
+            texts[start : start + self.batch_size]
+            for start in range(0, len(texts), self.batch_size)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int):
+        texts = self._batches[index]
+        ids = self.sequences[texts].padded()
+        return ids, self.targets[texts], self.sample_weight[texts]
+
+
+def apply_by_length(
+    function: Callable[[np.ndarray], np.ndarray],
+    sequences: Sequences,
+    *,
+    batch_size: int,
+) -> np.ndarray:
+    """Apply a function to batches of like length, in the caller's order.
+
+    Parameters
+    ----------
+    function : callable
+        Maps padded ids of shape (batch, steps) to an array of shape
+        (batch, width).
+
+    sequences : Sequences of n_texts
+        At least one text.
+
+    batch_size : int
+        Number of texts handed over at once.
+
+    Returns
+    -------
+    ndarray of shape (n_texts, width)
+        Row ``i`` belongs to text ``i``.
+    """
+    order = np.argsort(sequences.lengths, kind="stable")
+    rows = [
+        function(sequences[order[start : start + batch_size]].padded())
+        for start in range(0, len(order), batch_size)
+    ]
+    result = np.empty((len(order), rows[0].shape[1]), rows[0].dtype)
+    result[order] = np.concatenate(rows)
+    return result

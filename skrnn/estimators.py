@@ -1,0 +1,665 @@
+"""The two estimators: from texts to labels, and from texts to values."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import ClassifierTags, RegressorTags, Tags, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_array
+
+from skrnn._keras import keras
+from skrnn.base import TextEstimator
+from skrnn.parameters import documented
+from skrnn.targets import ClassEncoder, ValueEncoder
+from skrnn.wrappers import KerasClassifier, KerasRegressor
+
+_HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
+
+_REGRESSION_LOSSES = {
+    "squared_error": keras.losses.MeanSquaredError,
+    "absolute_error": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+}
+
+
+def _gives_probabilities(classifier) -> bool:
+    if classifier.loss in _HINGES:
+        raise AttributeError(
+            f"probability estimates are not available for loss={classifier.loss!r}"
+        )
+    return True
+
+
+@documented
+class RNNTextClassifier(TextEstimator, KerasClassifier):
+    """Classify texts with a recurrent neural network.
+
+    Raw texts go in: a built-in tokenizer learns the vocabulary, an embedding
+    turns tokens into vectors, a gated recurrent unit [1]_ reads them, and a
+    linear head scores what it has read. Recurrent kernels start orthogonal, the
+    gates are steep and hard, and Adam with a clipped gradient norm trains it.
+
+    Parameters
+    ----------
+    <text>
+
+    <network>
+
+    <optimizer>
+
+    loss : {"log_loss", "hinge", "squared_hinge"}, `keras.losses.Loss` or class, \
+default="log_loss"
+        What is minimised. The hinges count each class against all others and
+        give no probabilities. A loss of Keras is given a column of 0 and 1 for
+        each class, one column for two classes, and the scores without any
+        activation.
+
+    <training>
+
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, by label; they multiply `sample_weight`.
+        "balanced" gives every class the same total weight. See
+        `sklearn.utils.class_weight.compute_sample_weight`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels in sorted order; column numbers for a multilabel indicator.
+
+    <attributes>
+
+    See Also
+    --------
+    RNNTextRegressor : The same for values.
+    Tokenizer : The tokenizer alone.
+
+    References
+    ----------
+    <references>
+
+    Examples
+    --------
+    >>> from skrnn import RNNTextClassifier
+    >>> texts = ["a fine film", "a dull film", "fine, fine!", "so dull"] * 8
+    >>> labels = ["good", "bad", "good", "bad"] * 8
+    >>> classifier = RNNTextClassifier(epochs=10, batch_size=4, random_state=0)
+    >>> classifier.fit(texts, labels).predict(["a dull story", "fine"])
+    array(['bad', 'good'], dtype='<U4')
+    """
+
+    _parameter_constraints = {
+        **TextEstimator._parameter_constraints,
+        "loss": [StrOptions({"log_loss", *_HINGES}), keras.losses.Loss, type, callable],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        lowercase=True,
+        strip_accents=None,
+        analyzer="word",
+        tokenizer=None,
+        token_pattern=None,
+        max_features=20_000,
+        min_df=1,
+        max_df=1.0,
+        vocabulary=None,
+        max_length=400,
+        truncate="middle",
+        embeddings=None,
+        embedding_size=128,
+        hidden_size=128,
+        cell="gru",
+        n_layers=1,
+        bidirectional=False,
+        learn_initial_state=False,
+        gate_activation="hard_sigmoid",
+        pooling="concat",
+        embedding_dropout=0.2,
+        dropout=0.2,
+        l2=0.0,
+        optimizer="adam",
+        learning_rate=0.001,
+        clipnorm=1.0,
+        loss="log_loss",
+        metrics=None,
+        callbacks=None,
+        epochs=5,
+        batch_size=64,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        class_weight=None,
+        **routed,
+    ):
+        super().__init__(
+            lowercase=lowercase,
+            strip_accents=strip_accents,
+            analyzer=analyzer,
+            tokenizer=tokenizer,
+            token_pattern=token_pattern,
+            max_features=max_features,
+            min_df=min_df,
+            max_df=max_df,
+            vocabulary=vocabulary,
+            max_length=max_length,
+            truncate=truncate,
+            embeddings=embeddings,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            cell=cell,
+            n_layers=n_layers,
+            bidirectional=bidirectional,
+            learn_initial_state=learn_initial_state,
+            gate_activation=gate_activation,
+            pooling=pooling,
+            embedding_dropout=embedding_dropout,
+            dropout=dropout,
+            l2=l2,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            clipnorm=clipnorm,
+            loss=loss,
+            metrics=metrics,
+            callbacks=callbacks,
+            epochs=epochs,
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **routed,
+        )
+        self.class_weight = class_weight
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in sorted order, shape (n_classes,)."""
+        return self.target_encoder_.classes_
+
+    @property
+    def target_encoder(self) -> ClassEncoder:
+        """A new encoder of the targets this classifier's loss expects."""
+        return ClassEncoder(one_hot=self.loss != "log_loss")
+
+    def fit(self, X, y, sample_weight=None) -> RNNTextClassifier:
+        """Learn vocabulary and network from texts and their labels.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts: a list, an array, a Series, or one column of a table.
+
+        y : array-like of shape (n_texts,), or {array-like, sparse matrix} of shape \
+(n_texts, n_classes)
+            Labels of any kind, or a multilabel indicator.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts in the loss. A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a text, a label or a weight is not valid, or training
+            diverges. The estimator is then left as it was.
+
+        TypeError
+            If a text is no `str`.
+        """
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            epochs=self.epochs,
+            go_on=self.warm_start and hasattr(self, "model_"),
+            early_stopping=self.early_stopping,
+        )
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None) -> RNNTextClassifier:
+        """Train for one epoch more, on these texts.
+
+        The first call learns the vocabulary, which then stays.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        y : array-like of shape (n_texts,), or {array-like, sparse matrix} of shape \
+(n_texts, n_classes)
+            Labels, or a multilabel indicator.
+
+        classes : array-like of shape (n_classes,), default=None
+            All labels of all calls. Needed in the first call only.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts in the loss. A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; or if the first call has no `classes`, or `y` holds a label
+            that is not among them.
+        """
+        self._check_partial_fit_parameters()
+        go_on = hasattr(self, "model_")
+        if not go_on and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if go_on and classes is not None:
+            if not np.array_equal(self.classes_, np.unique(classes)):
+                raise ValueError(
+                    f"`classes={classes!r}` is not the same as on last call to "
+                    f"partial_fit, was: {self.classes_!r}"
+                )
+        return self._fit(X, y, sample_weight, epochs=1, classes=classes, go_on=go_on)
+
+    def predict(self, X) -> np.ndarray:
+        """The likeliest label of each text.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_classes)
+            Labels, or a multilabel indicator.
+        """
+        scores = self._scores(X)
+        return self.target_encoder_.inverse_transform(scores)
+
+    def decision_function(self, X) -> np.ndarray:
+        """The network's scores: log odds, where the loss is log loss.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_classes), float32
+            For two classes the score of ``classes_[1]``.
+        """
+        scores = self._scores(X)
+        return scores[:, 0] if self.target_encoder_.kind_ == "binary" else scores
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, X) -> np.ndarray:
+        """The classes' probabilities.
+
+        Not available with the hinge losses.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_classes), float64
+            In the order of `classes_`. Rows sum to 1, except for a multilabel
+            indicator, where each column is a probability of its own.
+        """
+        scores = self._scores(X)
+        return self.target_encoder_.probabilities(scores)
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X) -> np.ndarray:
+        """The logarithms of the classes' probabilities.
+
+        Not available with the hinge losses.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_classes), float64
+            In the order of `classes_`.
+        """
+        scores = self._scores(X)
+        return self.target_encoder_.log_probabilities(scores)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Accuracy on given texts and labels.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_classes)
+            True labels, or a multilabel indicator, whose rows count as right when
+            all of their columns are.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts.
+
+        Returns
+        -------
+        float
+        """
+        return ClassifierMixin.score(self, X, y, sample_weight)
+
+    def _check_partial_fit_parameters(self) -> None:
+        super()._check_partial_fit_parameters()
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit. In order "
+                "to use 'balanced' weights, use "
+                "sklearn.utils.class_weight.compute_class_weight('balanced', "
+                "classes=classes, y=y) on all labels, and pass the weights as a dict."
+            )
+
+    def _check_sample_weight(self, y, sample_weight) -> np.ndarray:
+        weight = super()._check_sample_weight(y, sample_weight)
+        if self.class_weight is None:
+            return weight
+        return weight * compute_sample_weight(self.class_weight, y)
+
+    def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
+        return self.target_encoder.fit(y, classes)
+
+    def _strata(self, y):
+        return y if y.ndim == 1 else None
+
+    def _activation(self, target_encoder: ClassEncoder) -> str:
+        return "softmax" if target_encoder.kind_ == "multiclass" else "sigmoid"
+
+    def _loss_and_arguments(self, target_encoder: ClassEncoder):
+        if self.loss != "log_loss":
+            return _HINGES.get(self.loss, self.loss), {}
+        if target_encoder.kind_ == "multiclass":
+            kind = keras.losses.SparseCategoricalCrossentropy
+        else:
+            kind = keras.losses.BinaryCrossentropy
+        return kind, {"from_logits": True}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags(multi_label=True)
+        return tags
+
+
+@documented
+class RNNTextRegressor(TextEstimator, KerasRegressor):
+    """Predict values from texts with a recurrent neural network.
+
+    The network is that of `RNNTextClassifier` [1]_. Targets are standardized
+    before they meet the loss, and predictions are of the targets' own scale.
+
+    Parameters
+    ----------
+    <text>
+
+    <network>
+
+    <optimizer>
+
+    loss : {"squared_error", "absolute_error", "huber"}, `keras.losses.Loss` or \
+class, default="squared_error"
+        What is minimised, between standardized targets and the network's scores.
+        Huber's width is in standard deviations too: ``loss__delta=1.0``.
+
+    <training>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    RNNTextClassifier : The same for labels.
+    Tokenizer : The tokenizer alone.
+
+    References
+    ----------
+    <references>
+
+    Examples
+    --------
+    >>> from skrnn import RNNTextRegressor
+    >>> texts = ["a fine film", "a dull film", "fine, fine!", "so dull"] * 8
+    >>> stars = [8.0, 3.0, 9.0, 2.0] * 8
+    >>> regressor = RNNTextRegressor(epochs=10, batch_size=4, random_state=0)
+    >>> dull, fine = regressor.fit(texts, stars).predict(["a dull story", "fine"])
+    >>> bool(dull < 5 < fine)
+    True
+    """
+
+    _parameter_constraints = {
+        **TextEstimator._parameter_constraints,
+        "loss": [
+            StrOptions(set(_REGRESSION_LOSSES)),
+            keras.losses.Loss,
+            type,
+            callable,
+        ],
+    }
+
+    def __init__(
+        self,
+        *,
+        lowercase=True,
+        strip_accents=None,
+        analyzer="word",
+        tokenizer=None,
+        token_pattern=None,
+        max_features=20_000,
+        min_df=1,
+        max_df=1.0,
+        vocabulary=None,
+        max_length=400,
+        truncate="middle",
+        embeddings=None,
+        embedding_size=128,
+        hidden_size=128,
+        cell="gru",
+        n_layers=1,
+        bidirectional=False,
+        learn_initial_state=False,
+        gate_activation="hard_sigmoid",
+        pooling="concat",
+        embedding_dropout=0.2,
+        dropout=0.2,
+        l2=0.0,
+        optimizer="adam",
+        learning_rate=0.001,
+        clipnorm=1.0,
+        loss="squared_error",
+        metrics=None,
+        callbacks=None,
+        epochs=5,
+        batch_size=64,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=3,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **routed,
+    ):
+        super().__init__(
+            lowercase=lowercase,
+            strip_accents=strip_accents,
+            analyzer=analyzer,
+            tokenizer=tokenizer,
+            token_pattern=token_pattern,
+            max_features=max_features,
+            min_df=min_df,
+            max_df=max_df,
+            vocabulary=vocabulary,
+            max_length=max_length,
+            truncate=truncate,
+            embeddings=embeddings,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            cell=cell,
+            n_layers=n_layers,
+            bidirectional=bidirectional,
+            learn_initial_state=learn_initial_state,
+            gate_activation=gate_activation,
+            pooling=pooling,
+            embedding_dropout=embedding_dropout,
+            dropout=dropout,
+            l2=l2,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            clipnorm=clipnorm,
+            loss=loss,
+            metrics=metrics,
+            callbacks=callbacks,
+            epochs=epochs,
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **routed,
+        )
+
+    @property
+    def target_encoder(self) -> ValueEncoder:
+        """A new encoder that standardizes the targets."""
+        return ValueEncoder()
+
+    def fit(self, X, y, sample_weight=None) -> RNNTextRegressor:
+        """Learn vocabulary and network from texts and their values.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts: a list, an array, a Series, or one column of a table.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
+            Values.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts in the loss. A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a text, a value or a weight is not valid, or training
+            diverges. The estimator is then left as it was.
+
+        TypeError
+            If a text is no `str`.
+        """
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            epochs=self.epochs,
+            go_on=self.warm_start and hasattr(self, "model_"),
+            early_stopping=self.early_stopping,
+        )
+
+    def partial_fit(self, X, y, sample_weight=None) -> RNNTextRegressor:
+        """Train for one epoch more, on these texts.
+
+        The first call learns the vocabulary and the scale of `y`, which then stay.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
+            Values.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts in the loss. A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+        """
+        self._check_partial_fit_parameters()
+        return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
+
+    def predict(self, X) -> np.ndarray:
+        """The value of each text.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_outputs), float64
+        """
+        scores = self._scores(X)
+        return self.target_encoder_.inverse_transform(scores)
+
+    def score(self, X, y, sample_weight=None) -> float:
+        """Coefficient of determination on given texts and values.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
+            True values.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts.
+
+        Returns
+        -------
+        float
+            1 at best; 0 for the mean of `y`.
+        """
+        return RegressorMixin.score(self, X, y, sample_weight)
+
+    def _check_targets(self, y) -> np.ndarray:
+        y = super()._check_targets(y)
+        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+
+    def _fit_target_encoder(self, y, sample_weight, classes) -> ValueEncoder:
+        return self.target_encoder.fit(y, sample_weight)
+
+    def _strata(self, y):
+        return None
+
+    def _activation(self, target_encoder: ValueEncoder) -> str:
+        return "linear"
+
+    def _loss_and_arguments(self, target_encoder: ValueEncoder):
+        return _REGRESSION_LOSSES.get(self.loss, self.loss), {}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "regressor"
+        tags.regressor_tags = RegressorTags()
+        tags.target_tags.multi_output = True
+        return tags

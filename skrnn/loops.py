@@ -1,0 +1,140 @@
+"""The loop over steps and what surrounds it: the room that knows the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skrnn._keras import keras
+
+_ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+if _ON_TENSORFLOW:
+    import tensorflow as tf
+
+# XLA compiles anew for every batch's number of steps and was measured no faster
+# on a CPU; the other backends choose for themselves.
+JIT_COMPILE: bool | str = False if _ON_TENSORFLOW else "auto"
+
+
+def scan(
+    step: Callable[[tuple, tuple], tuple],
+    initial: tuple,
+    inputs: tuple,
+    *,
+    reverse: bool = False,
+):
+    """Carry states from step to step and collect the first of them.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(states, inputs_at_a_step) -> states``. States and inputs are
+        tuples of tensors; states keep their shapes and dtypes.
+
+    initial : tuple of tensors of shape (batch, ...)
+        The states before the first step.
+
+    inputs : tuple of tensors of shape (steps, batch, ...)
+        What each step is given, steps first.
+
+    reverse : bool, default=False
+        Whether to start at the last step and end at the first.
+
+    Returns
+    -------
+    tensor of shape (steps, batch, ...)
+        The first state after each step; entry ``t`` belongs to step ``t``, also
+        when the loop runs backward.
+    """
+    return _scan(step, initial, inputs, reverse)
+
+
+def _scan_with_keras(step, initial, inputs, reverse):
+    def body(states, inputs_now):
+        states = step(states, inputs_now)
+        return states, states[0]
+
+    return keras.ops.scan(body, initial, inputs, reverse=reverse)[1]
+
+
+def _scan_with_tensorflow(step, initial, inputs, reverse):
+    # keras.ops.scan passes the states through TensorArrays too, which costs
+    # about a third of a training step's time on TensorFlow.
+    n_steps = tf.shape(inputs[0])[0]
+    given = [tf.TensorArray(x.dtype, n_steps).unstack(x) for x in inputs]
+    collected = tf.TensorArray(
+        initial[0].dtype, n_steps, element_shape=initial[0].shape
+    )
+
+    def body(count, states, collected):
+        t = n_steps - 1 - count if reverse else count
+        states = step(states, tuple(x.read(t) for x in given))
+        return count + 1, states, collected.write(t, states[0])
+
+    _, _, collected = tf.while_loop(
+        lambda count, *_: count < n_steps,
+        body,
+        (tf.constant(0), initial, collected),
+        maximum_iterations=n_steps,
+    )
+    return collected.stack()
+
+
+_scan = _scan_with_tensorflow if _ON_TENSORFLOW else _scan_with_keras
+
+
+def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a model's prediction for batches of any shape.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built model that maps ids of shape (batch, steps), int32, to a tensor
+        of shape (batch, width).
+
+    Returns
+    -------
+    callable
+        Maps an array of ids to an array. It reads the model's weights at each
+        call.
+    """
+    if not _ON_TENSORFLOW or model.run_eagerly:
+        return model.predict_on_batch
+    # A function traced once for all shapes answers a single text in a fraction
+    # of the time of Keras' own, which is traced again for other shapes.
+    compiled = tf.function(
+        lambda ids: model(ids, training=False), autograph=False
+    ).get_concrete_function(tf.TensorSpec((None, None), tf.int32))
+    return lambda ids: compiled(tf.constant(ids)).numpy()
+
+
+def feed(batches: keras.utils.PyDataset):
+    """Wrap batches of padded ids into what `keras.Model.fit` reads them from.
+
+    Parameters
+    ----------
+    batches : keras.utils.PyDataset
+        Gives tuples of arrays, the first of shape (batch, steps).
+
+    Returns
+    -------
+    keras.utils.PyDataset or tf.data.Dataset
+        The same batches in the same order.
+    """
+    if not _ON_TENSORFLOW:
+        return batches
+
+    def epoch():
+        for i in range(len(batches)):
+            yield batches[i]
+
+    # Keras would look at two batches and, were they of one length, take it for the
+    # length of all.
+    ids, *others = batches[0]
+    signature = (
+        tf.TensorSpec((None, None), ids.dtype),
+        *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in others),
+    )
+    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))

@@ -1,0 +1,441 @@
+"""The network: embedding, recurrent layers, pooling and head."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from skrnn._keras import keras
+from skrnn.batches import LengthSortedBatches, apply_by_length
+from skrnn.layers import CELLS, pool
+from skrnn.loops import JIT_COMPILE, feed, predictor
+from skrnn.sequences import PADDING_ID, Sequences
+
+ops = keras.ops
+
+# Every layer draws from seeds of its own, this far apart.
+_SEED_STRIDE = 16
+
+
+@keras.saving.register_keras_serializable("skrnn")
+class SequenceEncoder(keras.Model):
+    """Maps padded ids to the texts' representations.
+
+    Everything under the head: embedding, recurrent layers and pooling. It
+    stands on its own, so that it can be trained on something else first.
+
+    Parameters
+    ----------
+    vocabulary_size : int
+        Number of ids, the reserved ones included.
+
+    embedding_size, hidden_size : int
+        Widths of the embedding and of each recurrent layer's hidden states.
+
+    cell : {"gru", "lstm", "simple"}
+        Kind of recurrent layer.
+
+    n_layers : int
+        Number of recurrent layers, each reading the hidden states of the last.
+
+    bidirectional : bool
+        Whether every layer also reads the text from its end; the hidden states
+        of both directions stand side by side.
+
+    learn_initial_state : bool
+        Whether the states before the first token are learned.
+
+    gate_activation : {"hard_sigmoid", "steep_sigmoid", "sigmoid"}
+        The function of the gates.
+
+    pooling : {"last", "mean", "max", "concat"}
+        How the top layer's hidden states become one representation.
+
+    embedding_dropout : float in [0, 1)
+        Share of the embedding's dimensions dropped, the same for all tokens of
+        a text.
+
+    dropout : float in [0, 1)
+        Share of dimensions dropped between recurrent layers, the same for all
+        steps of a text.
+
+    l2 : float
+        Factor of the sum of squares of the kernels, added to the loss.
+
+    seed : int
+        Fixes the initial weights and the dropout masks.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        cell: str,
+        n_layers: int,
+        bidirectional: bool,
+        learn_initial_state: bool,
+        gate_activation: str,
+        pooling: str,
+        embedding_dropout: float,
+        dropout: float,
+        l2: float,
+        seed: int,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._config = MappingProxyType(
+            {
+                "vocabulary_size": vocabulary_size,
+                "embedding_size": embedding_size,
+                "hidden_size": hidden_size,
+                "cell": cell,
+                "n_layers": n_layers,
+                "bidirectional": bidirectional,
+                "learn_initial_state": learn_initial_state,
+                "gate_activation": gate_activation,
+                "pooling": pooling,
+                "embedding_dropout": embedding_dropout,
+                "dropout": dropout,
+                "l2": l2,
+                "seed": seed,
+            }
+        )
+        self.pooling = pooling
+        self.directions = (False, True) if bidirectional else (False,)
+        n_poolings = 3 if pooling == "concat" else 1
+        self.representation_size = hidden_size * n_poolings * len(self.directions)
+        seeds = iter(range(seed, seed + 10**6, _SEED_STRIDE))
+        self.embedding = keras.layers.Embedding(
+            vocabulary_size,
+            embedding_size,
+            embeddings_initializer=keras.initializers.RandomUniform(seed=next(seeds)),
+        )
+        self.embedding_dropout = keras.layers.SpatialDropout1D(
+            embedding_dropout, seed=next(seeds)
+        )
+        self.recurrent_layers = [
+            CELLS[cell](
+                hidden_size,
+                gate_activation=gate_activation,
+                learn_initial_state=learn_initial_state,
+                reverse=reverse,
+                l2=l2,
+                seed=next(seeds),
+                name=f"{cell}_{level}{'_reverse' if reverse else ''}",
+            )
+            for level in range(n_layers)
+            for reverse in self.directions
+        ]
+        self.dropouts = [
+            keras.layers.SpatialDropout1D(dropout, seed=next(seeds))
+            for _ in range(n_layers - 1)
+        ]
+
+    def build(self, input_shape):
+        config = self._config
+        self.embedding.build(input_shape)
+        size = config["embedding_size"]
+        n_directions = len(self.directions)
+        for i, layer in enumerate(self.recurrent_layers):
+            if i == n_directions:
+                size = config["hidden_size"] * n_directions
+            layer.build((*input_shape, size))
+        self.built = True
+
+    def call(self, ids, training=False):
+        """Representations of shape (batch, representation_size)."""
+        padding = ops.equal(ids, PADDING_ID)
+        x = self.embedding_dropout(self.embedding(ids), training=training)
+        n_directions = len(self.directions)
+        levels = range(0, len(self.recurrent_layers), n_directions)
+        for level, dropout in zip(levels, [*self.dropouts, None], strict=True):
+            layers = self.recurrent_layers[level : level + n_directions]
+            hidden = [layer(x, padding) for layer in layers]
+            if dropout is not None:
+                x = dropout(ops.concatenate(hidden, axis=-1), training=training)
+        pooled = [
+            pool(states, padding, self.pooling, reverse=reverse)
+            for states, reverse in zip(hidden, self.directions, strict=True)
+        ]
+        return ops.concatenate(pooled, axis=-1)
+
+    def get_config(self):
+        return dict(self._config)
+
+
+@keras.saving.register_keras_serializable("skrnn")
+class SequenceModel(keras.Model):
+    """An encoder under a head; `fit` and `predict` take `Sequences`.
+
+    Parameters
+    ----------
+    encoder : SequenceEncoder
+        Maps padded ids to representations.
+
+    n_outputs : int
+        Number of scores a text.
+
+    activation : {"linear", "sigmoid", "softmax"}
+        What turns the scores into what the metrics see. The model's output and
+        what the loss sees are the scores themselves.
+
+    dropout : float in [0, 1)
+        Share of the representation's dimensions dropped under the head.
+
+    l2 : float
+        Factor of the sum of squares of the head's kernel, added to the loss.
+
+    seed : int
+        Fixes the head's initial weights and the dropout masks.
+    """
+
+    def __init__(
+        self,
+        encoder: SequenceEncoder,
+        *,
+        n_outputs: int,
+        activation: str,
+        dropout: float,
+        l2: float,
+        seed: int,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._config = MappingProxyType(
+            {
+                "n_outputs": n_outputs,
+                "activation": activation,
+                "dropout": dropout,
+                "l2": l2,
+                "seed": seed,
+            }
+        )
+        self.encoder = encoder
+        self.activation = keras.activations.get(activation)
+        self.dropout = keras.layers.Dropout(dropout, seed=seed)
+        self.head = keras.layers.Dense(
+            n_outputs,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1),
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name="head",
+        )
+        self._predict_scores = None
+        self._predict_representations = None
+
+    def build(self, input_shape):
+        if not self.encoder.built:
+            self.encoder.build(input_shape)
+        self.head.build((None, self.encoder.representation_size))
+        self.built = True
+
+    def call(self, ids, training=False):
+        """Scores of shape (batch, n_outputs)."""
+        representation = self.encoder(ids, training=training)
+        return self.head(self.dropout(representation, training=training))
+
+    def compile(self, **arguments):
+        """Configure training; see `keras.Model.compile`."""
+        arguments.setdefault("jit_compile", JIT_COMPILE)
+        super().compile(**arguments)
+        # A mapping proxy, because Keras would track a dict's metrics as layers.
+        self._compile_arguments = MappingProxyType(arguments)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        scores = self.activation(y_pred)
+        return super().compute_metrics(x, y, scores, sample_weight=sample_weight)
+
+    def fit(
+        self,
+        x: Sequences,
+        y: np.ndarray,
+        *,
+        sample_weight: np.ndarray,
+        batch_size: int,
+        random_state: np.random.RandomState,
+        validation_data: tuple[Sequences, np.ndarray, np.ndarray] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        **kwargs,
+    ) -> keras.callbacks.History:
+        """Train on texts of like length; see `keras.Model.fit`.
+
+        Parameters
+        ----------
+        x : Sequences of n_texts
+            The texts.
+
+        y : ndarray of shape (n_texts, ...)
+            What the loss compares the scores with.
+
+        sample_weight : ndarray of shape (n_texts,), float32
+            The weight of each text in the loss.
+
+        batch_size : int
+            Number of texts an update.
+
+        random_state : numpy.random.RandomState
+            Shuffles the batches; it is advanced.
+
+        validation_data : tuple (x, y, sample_weight) or None
+            Texts to evaluate after every epoch.
+
+        callbacks : sequence of keras.callbacks.Callback
+            Called while training.
+
+        **kwargs : dict
+            Passed on to `keras.Model.fit`.
+
+        Returns
+        -------
+        keras.callbacks.History
+        """
+        batches = LengthSortedBatches(
+            x, y, sample_weight, batch_size=batch_size, random_state=random_state
+        )
+        reshuffle = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle()
+        )
+        if validation_data is not None:
+            validation_data = feed(
+                LengthSortedBatches(*validation_data, batch_size=batch_size)
+            )
+        return super().fit(
+            feed(batches),
+            validation_data=validation_data,
+            shuffle=False,
+            callbacks=[reshuffle, *callbacks],
+            **kwargs,
+        )
+
+    def predict(self, x: Sequences, *, batch_size: int) -> np.ndarray:
+        """Scores of many texts.
+
+        Parameters
+        ----------
+        x : Sequences of n_texts
+            At least one text.
+
+        batch_size : int
+            Number of texts computed at once.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_outputs), float32
+        """
+        if self._predict_scores is None:
+            self._predict_scores = predictor(self)
+        return apply_by_length(self._predict_scores, x, batch_size=batch_size)
+
+    def represent(self, x: Sequences, *, batch_size: int) -> np.ndarray:
+        """Representations of many texts.
+
+        Parameters
+        ----------
+        x : Sequences of n_texts
+            At least one text.
+
+        batch_size : int
+            Number of texts computed at once.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, representation_size), float32
+        """
+        if self._predict_representations is None:
+            self._predict_representations = predictor(self.encoder)
+        return apply_by_length(self._predict_representations, x, batch_size=batch_size)
+
+    def get_state(self) -> list[np.ndarray]:
+        """Copies of all that training changes: weights, seeds, optimizer."""
+        return [ops.convert_to_numpy(one).copy() for one in self._state_variables()]
+
+    def set_state(self, state: list[np.ndarray]) -> None:
+        """Go back to what `get_state` returned."""
+        for variable, value in zip(self._state_variables(), state, strict=True):
+            variable.assign(value)
+
+    def _state_variables(self) -> list[keras.Variable]:
+        return [*self.variables, *self.optimizer.variables]
+
+    def get_config(self):
+        encoder = keras.saving.serialize_keras_object(self.encoder)
+        return {"encoder": encoder, **self._config}
+
+    @classmethod
+    def from_config(cls, config):
+        encoder = keras.saving.deserialize_keras_object(config["encoder"])
+        return cls(**{**config, "encoder": encoder})
+
+    def __reduce__(self):
+        arguments = {
+            name: _to_config(value) for name, value in self._compile_arguments.items()
+        }
+        return _rebuild, (self.get_config(), arguments, self.get_state())
+
+    def __deepcopy__(self, memo):
+        rebuild, arguments = self.__reduce__()
+        return rebuild(*copy.deepcopy(arguments, memo))
+
+
+def build_network(*, compile_arguments: dict, head: dict, encoder: dict):
+    """Build and compile a `SequenceModel`, its weights and optimizer included.
+
+    Parameters
+    ----------
+    compile_arguments : dict
+        Keyword arguments of `keras.Model.compile`.
+
+    head : dict
+        Keyword arguments of `SequenceModel`, but the encoder.
+
+    encoder : dict
+        Keyword arguments of `SequenceEncoder`.
+
+    Returns
+    -------
+    SequenceModel
+    """
+    model = SequenceModel(SequenceEncoder(**encoder), **head)
+    _make_ready(model, compile_arguments)
+    return model
+
+
+def _make_ready(model: SequenceModel, compile_arguments: dict) -> None:
+    model.build((None, None))
+    model.compile(**compile_arguments)
+    model.optimizer.build(model.trainable_variables)
+
+
+def _rebuild(config, compile_arguments, state) -> SequenceModel:
+    model = SequenceModel.from_config(config)
+    arguments = {name: _from_config(value) for name, value in compile_arguments.items()}
+    _make_ready(model, arguments)
+    model.set_state(state)
+    return model
+
+
+class _Config(tuple):
+    """The class and the configuration of a Keras object."""
+
+
+def _to_config(value):
+    """Replace Keras objects, which hold variables, by their configurations."""
+    if isinstance(value, list):
+        return [_to_config(one) for one in value]
+    keras_objects = (keras.Optimizer, keras.losses.Loss, keras.metrics.Metric)
+    if isinstance(value, keras_objects):
+        return _Config((type(value), value.get_config()))
+    return value
+
+
+def _from_config(value):
+    if isinstance(value, list):
+        return [_from_config(one) for one in value]
+    if isinstance(value, _Config):
+        kind, config = value
+        return kind.from_config(config)
+    return value

@@ -1,0 +1,256 @@
+"""The parameters both estimators share: what they may be, and what they mean."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skrnn._keras import keras
+from skrnn.layers import CELLS, GATES
+from skrnn.tokenizer import Tokenizer
+
+_SIZE = [Interval(Integral, 1, None, closed="left")]
+_SHARE = [Interval(Real, 0, 1, closed="left")]
+
+_OPTIMIZER_NAMES = {
+    spelling
+    for name, kind in vars(keras.optimizers).items()
+    if inspect.isclass(kind)
+    and issubclass(kind, keras.optimizers.Optimizer)
+    and kind is not keras.optimizers.Optimizer
+    for spelling in (name, name.lower())
+}
+
+TOKENIZER_PARAMETERS = tuple(Tokenizer._parameter_constraints)
+
+ENCODER_PARAMETERS = (
+    "embedding_size",
+    "hidden_size",
+    "cell",
+    "n_layers",
+    "bidirectional",
+    "learn_initial_state",
+    "gate_activation",
+    "pooling",
+    "embedding_dropout",
+    "dropout",
+    "l2",
+)
+
+CONSTRAINTS: dict = {
+    **Tokenizer._parameter_constraints,
+    "embeddings": [Mapping, str, os.PathLike, None],
+    "embedding_size": _SIZE,
+    "hidden_size": _SIZE,
+    "cell": [StrOptions(set(CELLS))],
+    "n_layers": _SIZE,
+    "bidirectional": ["boolean"],
+    "learn_initial_state": ["boolean"],
+    "gate_activation": [StrOptions(set(GATES))],
+    "pooling": [StrOptions({"last", "mean", "max", "concat"})],
+    "embedding_dropout": _SHARE,
+    "dropout": _SHARE,
+    "l2": [Interval(Real, 0, None, closed="left")],
+    "optimizer": [StrOptions(_OPTIMIZER_NAMES), keras.optimizers.Optimizer, type],
+    "learning_rate": [
+        Interval(Real, 0, None, closed="neither"),
+        keras.optimizers.schedules.LearningRateSchedule,
+    ],
+    "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
+    "metrics": [str, list, tuple, None],
+    "callbacks": [list, tuple, dict, type, keras.callbacks.Callback, None],
+    "epochs": _SIZE,
+    "batch_size": _SIZE,
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": _SIZE,
+    "warm_start": ["boolean"],
+    "random_state": ["random_state"],
+    "verbose": ["verbose"],
+}
+
+TEXT = """\
+lowercase : bool, default=True
+    Whether to convert texts to lower case first.
+
+strip_accents : {"ascii", "unicode"} or callable, default=None
+    Remove accents, as in `~sklearn.feature_extraction.text.CountVectorizer`.
+
+analyzer : {"word", "char"}, default="word"
+    Whether tokens are words and signs, or single characters. Scripts that write
+    no spaces between words are served by "char".
+
+tokenizer : callable, default=None
+    Takes a text and returns its tokens, in place of `token_pattern`. Only used
+    with ``analyzer="word"``.
+
+token_pattern : str, default=None
+    Regular expression of one token. None stands for a run of letters or digits,
+    or a single other sign. Only used with ``analyzer="word"``.
+
+max_features : int, default=20000
+    Size of the vocabulary: the most frequent tokens are kept, the others are
+    all read as one unknown token. None keeps every token.
+
+min_df : int or float in [0, 1], default=1
+    Ignore tokens that occur in fewer texts, as a number or a share of them.
+
+max_df : int or float in [0, 1], default=1.0
+    Ignore tokens that occur in more texts, as a number or a share of them.
+
+vocabulary : mapping of str to int, or iterable of str, default=None
+    The tokens to know; nothing is learned then. See `Tokenizer`.
+
+max_length : int, default=400
+    The most tokens read of a text; None reads all of every text.
+
+truncate : {"head", "tail", "middle"}, default="middle"
+    What a longer text loses: "head" keeps its end, "tail" its beginning,
+    "middle" both ends.
+"""
+
+NETWORK = """\
+embeddings : mapping of str to array-like of shape (size,), or path, default=None
+    Pre-trained vectors the embedding starts from: a token's vector, or a text
+    file of GloVe's or word2vec's format. They decide the embedding's size;
+    tokens without one start at random. They are trained further.
+
+embedding_size : int, default=128
+    Size of a token's vector. Not used when `embeddings` is given.
+
+hidden_size : int, default=128
+    Size of the hidden states.
+
+cell : {"gru", "lstm", "simple"}, default="gru"
+    Kind of recurrent layer.
+
+n_layers : int, default=1
+    Number of recurrent layers, one upon the other.
+
+bidirectional : bool, default=False
+    Whether every layer also reads the text from its end.
+
+learn_initial_state : bool, default=False
+    Whether the state before the first token is learned; else it is zero.
+
+gate_activation : {"hard_sigmoid", "steep_sigmoid", "sigmoid"}, \
+default="hard_sigmoid"
+    The function of the gates: ``clip(x + 1/2, 0, 1)``, ``sigmoid(3.75 x)`` or
+    ``sigmoid(x)``. The simple cell has no gate.
+
+pooling : {"last", "mean", "max", "concat"}, default="concat"
+    How a text's hidden states become its representation: the state after the
+    last token read, the mean, the maximum, or all three side by side.
+
+embedding_dropout : float in [0, 1), default=0.2
+    Share of the embedding's dimensions dropped while training, the same for all
+    tokens of a text.
+
+dropout : float in [0, 1), default=0.2
+    Share of the representation's dimensions dropped while training, and of the
+    hidden states' between two recurrent layers.
+
+l2 : float, default=0.0
+    Factor of the sum of squares of all kernels, added to the loss. Embedding
+    and biases are left out.
+"""
+
+OPTIMIZER = """\
+optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
+    A name Keras knows, or an instance, which brings its own learning rate and
+    clipping. Its other arguments are routed: ``optimizer__beta_1=0.95``.
+
+learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
+default=0.001
+    Step size. Not used when `optimizer` is an instance.
+
+clipnorm : float, default=1.0
+    Longer gradients, all weights' taken together, are scaled down to this norm
+    [2]_; None leaves them as they are. Not used when `optimizer` is an instance.
+"""
+
+TRAINING = """\
+metrics : str, list, default=None
+    Metrics of Keras to follow while training, by name or as objects. For a
+    classifier they see the sigmoid or softmax of the scores.
+
+callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
+    Called by Keras while training. A class's arguments are routed:
+    ``callbacks__monitor="loss"``.
+
+epochs : int, default=5
+    Number of passes over the texts.
+
+batch_size : int, default=64
+    Number of texts an update, and at once in prediction.
+
+early_stopping : bool, default=False
+    Whether to hold out texts, stop when the loss on them no longer falls, and
+    go back to the weights it was lowest with.
+
+validation_fraction : float in (0, 1), default=0.1
+    Share of the texts held out for early stopping, of every class alike.
+
+n_iter_no_change : int, default=3
+    Number of epochs without a lower loss that early stopping waits.
+
+warm_start : bool, default=False
+    Whether `fit` goes on from the last fit's vocabulary, weights and optimizer.
+
+random_state : int, RandomState instance, default=None
+    Fixes the initial weights, the dropout, the shuffling and what is held out.
+    An int gives the same model at every fit on a CPU, bit for bit.
+
+verbose : int, default=0
+    0 prints nothing, 1 a progress bar with the time left, 2 a line an epoch.
+
+**routed : dict
+    Parameters routed to Keras objects as scikeras does:
+    ``optimizer__<argument>``, ``loss__<argument>``, ``metrics__<argument>``,
+    ``callbacks__<argument>`` and ``compile__<argument>``.
+"""
+
+ATTRIBUTES = """\
+tokenizer_ : Tokenizer
+    The fitted tokenizer; ``tokenizer_.vocabulary_`` maps tokens to ids.
+
+model_ : SequenceModel
+    The trained `keras.Model`. Its ``encoder`` maps padded ids to
+    representations, its ``head`` representations to scores.
+
+history_ : dict of str to list of float
+    Loss and metrics after each epoch, over all calls that went on from one
+    another; names with "val_" are those of the texts held out.
+
+n_iter_ : int
+    Number of epochs trained in all.
+"""
+
+REFERENCES = """\
+.. [1] Cho et al. (2014). "Learning phrase representations using RNN
+   encoder-decoder for statistical machine translation". EMNLP.
+
+.. [2] Pascanu, Mikolov and Bengio (2013). "On the difficulty of training
+   recurrent neural networks". ICML.
+"""
+
+
+def documented(estimator: type) -> type:
+    """Fill the places of the shared parts into a class's docstring."""
+    shared = {
+        "text": TEXT,
+        "network": NETWORK,
+        "optimizer": OPTIMIZER,
+        "training": TRAINING,
+        "attributes": ATTRIBUTES,
+        "references": REFERENCES,
+    }
+    documentation = inspect.cleandoc(estimator.__doc__)
+    for place, part in shared.items():
+        documentation = documentation.replace(f"<{place}>\n", part)
+    estimator.__doc__ = documentation
+    return estimator

@@ -1,0 +1,136 @@
+"""Texts as integers: many sequences of ids in one flat array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+PADDING_ID = 0
+UNKNOWN_ID = 1
+N_RESERVED_IDS = 2
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sequences:
+    """The ids of many texts, laid end to end.
+
+    Indexing with an integer gives one sequence, a 1-D view of its ids;
+    indexing with a slice, an integer array or a boolean mask gives the chosen
+    sequences as new `Sequences`.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_tokens,), int32
+        Every text's ids, one text after the other.
+
+    offsets : ndarray of shape (n_texts + 1,), int64
+        Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``.
+
+    Examples
+    --------
+    >>> from skrnn.sequences import Sequences
+    >>> sequences = Sequences.from_lists([[5, 6, 7], [], [8]])
+    >>> len(sequences), sequences.lengths.tolist()
+    (3, [3, 0, 1])
+    >>> sequences[0].tolist()
+    [5, 6, 7]
+    >>> sequences.padded().tolist()
+    [[5, 6, 7], [0, 0, 0], [0, 0, 8]]
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def from_lists(cls, lists: Iterable[Iterable[int]]) -> Sequences:
+        """Lay lists of ids end to end.
+
+        Parameters
+        ----------
+        lists : iterable of iterables of int
+            One list of ids a text.
+
+        Returns
+        -------
+        Sequences
+            One sequence a list, in the given order.
+        """
+        arrays = [np.fromiter(one, dtype=np.int32) for one in lists]
+        ids = np.concatenate(arrays) if arrays else np.empty(0, np.int32)
+        return cls.from_lengths(ids, [len(array) for array in arrays])
+
+    @classmethod
+    def from_lengths(cls, ids: np.ndarray, lengths: Iterable[int]) -> Sequences:
+        """Cut a flat array of ids into sequences of the given lengths.
+
+        Parameters
+        ----------
+        ids : ndarray of shape (n_tokens,)
+            All ids; they are kept as int32.
+
+        lengths : iterable of int
+            The number of tokens of each text; their sum is ``n_tokens``.
+
+        Returns
+        -------
+        Sequences
+            One sequence a length.
+        """
+        lengths = np.fromiter(lengths, dtype=np.int64)
+        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        return cls(np.asarray(ids, dtype=np.int32), offsets)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of tokens of each text, shape (n_texts,), int64."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, key) -> np.ndarray | Sequences:
+        if isinstance(key, (int, np.integer)):
+            n_texts = len(self)
+            if not -n_texts <= key < n_texts:
+                raise IndexError(f"text {key} of {n_texts} texts")
+            key %= n_texts
+            return self.ids[self.offsets[key] : self.offsets[key + 1]]
+        chosen = np.arange(len(self))[key]
+        lengths = self.lengths[chosen]
+        starts = np.repeat(self.offsets[chosen], lengths)
+        return Sequences.from_lengths(self.ids[starts + _steps(lengths)], lengths)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<Sequences of {len(self)} texts, {len(self.ids)} tokens>"
+
+    def padded(self) -> np.ndarray:
+        """The sequences as one matrix, padded on the left with 0.
+
+        Padding stands on the left so that the last step of every row is the
+        last token of its text.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_steps), int32
+            ``n_steps`` is the length of the longest text, and at least 1.
+        """
+        lengths = self.lengths
+        n_steps = max(int(lengths.max(initial=0)), 1)
+        matrix = np.full((len(self), n_steps), PADDING_ID, dtype=np.int32)
+        rows = np.repeat(np.arange(len(self)), lengths)
+        columns = np.repeat(n_steps - lengths, lengths) + _steps(lengths)
+        start, stop = self.offsets[0], self.offsets[-1]
+        matrix[rows, columns] = self.ids[start:stop]
+        return matrix
+
+
+def _steps(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, ... within each text, for texts of these lengths end to end."""
+    starts = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) - np.repeat(starts, lengths)

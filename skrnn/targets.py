@@ -1,0 +1,265 @@
+"""Targets as the network sees them, and scores as labels or values again."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.special import expit, log_softmax, softmax
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
+
+
+class ClassEncoder(BaseEstimator):
+    """Labels to the network's targets, scores to labels and probabilities.
+
+    Parameters
+    ----------
+    one_hot : bool, default=False
+        Whether several classes become one column each, of 0 and 1, rather than
+        one column of class numbers.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The sorted labels; the column numbers for a multilabel indicator.
+
+    kind_ : {"binary", "multiclass", "multilabel"}
+        What the targets are.
+
+    n_outputs_ : int
+        Number of scores a text: 1 for two classes, else one a class.
+    """
+
+    def __init__(self, one_hot: bool = False):
+        self.one_hot = one_hot
+
+    def fit(self, y, classes=None) -> ClassEncoder:
+        """Learn the classes.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_texts,) or (n_texts, n_classes)
+            Labels, or a multilabel indicator, sparse or dense.
+
+        classes : array-like of shape (n_classes,), default=None
+            All labels there are, when `y` may not hold them all.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two classes, or `y` holds values, or
+            several outputs of several classes each.
+        """
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "Several outputs of several classes each are not supported. Use "
+                "sklearn.multioutput.MultiOutputClassifier."
+            )
+        if kind == "multilabel-indicator":
+            self.classes_ = np.arange(y.shape[1])
+            self.kind_ = "multilabel"
+            self.n_outputs_ = y.shape[1]
+            return self
+        labels = column_or_1d(y if classes is None else classes)
+        self.label_encoder_ = LabelEncoder().fit(labels)
+        self.classes_ = self.label_encoder_.classes_
+        n_classes = len(self.classes_)
+        if n_classes < 2:
+            raise ValueError(
+                "The number of classes has to be greater than one; got "
+                f"{n_classes} class"
+            )
+        self.kind_ = "binary" if n_classes == 2 else "multiclass"
+        self.n_outputs_ = 1 if n_classes == 2 else n_classes
+        return self
+
+    def transform(self, y) -> np.ndarray:
+        """Encode labels.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_texts,) or (n_texts, n_classes)
+            Labels seen in `fit`, or a multilabel indicator.
+
+        Returns
+        -------
+        ndarray
+            Of shape (n_texts, 1), float32, for two classes; (n_texts,), int32,
+            or with `one_hot` (n_texts, n_classes), float32, for more of them;
+            (n_texts, n_classes), float32, for a multilabel indicator.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds other labels or another number of columns.
+        """
+        multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if multilabel != (self.kind_ == "multilabel"):
+            raise ValueError(
+                "`y` is a multilabel indicator in one call and holds single labels "
+                "in another."
+            )
+        if multilabel:
+            if y.shape[1] != self.n_outputs_:
+                raise ValueError(
+                    f"`y` has {y.shape[1]} columns, but this estimator was fitted "
+                    f"with {self.n_outputs_}."
+                )
+            dense = y.toarray() if issparse(y) else y
+            return np.asarray(dense, dtype=np.float32)
+        unseen = np.setdiff1d(y, self.classes_)
+        if unseen.size:
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. 'y' has {np.unique(y)}."
+            )
+        numbers = self.label_encoder_.transform(y)
+        if self.kind_ == "binary":
+            return numbers.astype(np.float32)[:, None]
+        if self.one_hot:
+            return np.eye(self.n_outputs_, dtype=np.float32)[numbers]
+        return numbers.astype(np.int32)
+
+    def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
+        """The labels with the highest scores.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_texts, n_outputs)
+            What the network gives.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_classes)
+            Labels, or a multilabel indicator of integers.
+        """
+        if self.kind_ == "multilabel":
+            return (scores > 0).astype(int)
+        if self.kind_ == "binary":
+            return self.classes_[(scores[:, 0] > 0).astype(int)]
+        return self.classes_[scores.argmax(axis=1)]
+
+    def probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_texts, n_outputs)
+            What the network gives.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_classes), float64
+            Rows sum to 1, except for a multilabel indicator.
+        """
+        scores = scores.astype(np.float64)
+        if self.kind_ == "multiclass":
+            return softmax(scores, axis=1)
+        if self.kind_ == "binary":
+            return expit(np.hstack([-scores, scores]))
+        return expit(scores)
+
+    def log_probabilities(self, scores: np.ndarray) -> np.ndarray:
+        """Logarithms of `probabilities`, exact where those round to 0.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_texts, n_outputs)
+            What the network gives.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_classes), float64
+        """
+        scores = scores.astype(np.float64)
+        if self.kind_ == "multiclass":
+            return log_softmax(scores, axis=1)
+        if self.kind_ == "binary":
+            scores = np.hstack([-scores, scores])
+        return -np.logaddexp(0.0, -scores)
+
+
+class ValueEncoder(BaseEstimator):
+    """Values standardized for the network, and scores as values again.
+
+    A network starts at zero with steps of about one: targets of another scale
+    would take it most of the training to reach.
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray of shape (n_outputs,), float64
+        Weighted mean and standard deviation of the values; the scale of a
+        constant output is 1.
+
+    n_outputs_ : int
+        Number of values a text.
+
+    ndim_ : int
+        Number of dimensions of the values: 1 or 2.
+    """
+
+    def fit(self, y: np.ndarray, sample_weight: np.ndarray) -> ValueEncoder:
+        """Learn mean and scale.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_texts,) or (n_texts, n_outputs)
+            Values.
+
+        sample_weight : ndarray of shape (n_texts,)
+            The weight of each text.
+        """
+        self.ndim_ = y.ndim
+        columns = self._columns(y)
+        self.n_outputs_ = columns.shape[1]
+        self.mean_ = np.average(columns, axis=0, weights=sample_weight)
+        squares = (columns - self.mean_) ** 2
+        variance = np.average(squares, axis=0, weights=sample_weight)
+        # The rounding of a constant column's mean must not become its scale.
+        constant = np.ptp(columns, axis=0) == 0
+        self.scale_ = np.where(constant, 1.0, np.sqrt(variance))
+        return self
+
+    def transform(self, y: np.ndarray) -> np.ndarray:
+        """Standardize values.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_texts,) or (n_texts, n_outputs)
+            Values of the number of outputs seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, n_outputs), float32
+        """
+        columns = self._columns(y)
+        if columns.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"`y` has {columns.shape[1]} outputs, but this estimator was fitted "
+                f"with {self.n_outputs_}."
+            )
+        return ((columns - self.mean_) / self.scale_).astype(np.float32)
+
+    def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
+        """Values of the scale of `y`.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_texts, n_outputs)
+            What the network gives.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_outputs), float64
+            Of the dimensions of `y` in `fit`.
+        """
+        values = scores.astype(np.float64) * self.scale_ + self.mean_
+        return values[:, 0] if self.ndim_ == 1 else values
+
+    @staticmethod
+    def _columns(y: np.ndarray) -> np.ndarray:
+        return y.astype(np.float64).reshape(len(y), -1)

@@ -1,0 +1,461 @@
+"""From texts to sequences of ids, and back."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import count, repeat
+from numbers import Integral
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from skrnn._patterns import word_pattern
+from skrnn.sequences import N_RESERVED_IDS, UNKNOWN_ID, Sequences
+from skrnn.texts import check_texts
+
+_RESERVED_TOKENS = ["[PAD]", "[UNK]"]
+
+_STRIP_ACCENTS = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode}
+
+_DOCUMENT_FREQUENCY = [
+    Interval(RealNotInt, 0, 1, closed="both"),
+    Interval(Integral, 1, None, closed="left"),
+]
+
+
+class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+    r"""Turn texts into sequences of ids.
+
+    A run of letters or digits is one token, and every other character that is
+    not white space is a token of its own. Combining marks stay with what they
+    follow, and an emoji of several characters or a flag is one token. Scripts
+    that write no spaces between words, such as Chinese, Japanese and Thai, are
+    served by ``analyzer="char"``.
+
+    Id 0 pads and id 1 stands for every unknown token. Learned tokens get the
+    ids from 2 on, the most frequent first; the tokens' own order settles ties,
+    so the vocabulary depends neither on the order of the texts nor on Python's
+    hash seed.
+
+    Parameters
+    ----------
+    lowercase : bool, default=True
+        Whether to convert texts to lower case first.
+
+    strip_accents : {"ascii", "unicode"} or callable, default=None
+        Remove accents: as in `~sklearn.feature_extraction.text.CountVectorizer`,
+        or with a callable that takes a text and returns one.
+
+    analyzer : {"word", "char"}, default="word"
+        Whether tokens are words and signs or single code points. With
+        ``"char"`` a run of white space counts as one space.
+
+    tokenizer : callable, default=None
+        Takes a text and returns its tokens, an iterable of `str`, in place of
+        `token_pattern`. Only used with ``analyzer="word"``.
+
+    token_pattern : str, default=None
+        Regular expression of one token, in place of the built-in one. If it
+        has a capturing group, the group is the token; it has at most one. Only
+        used with ``analyzer="word"`` and no `tokenizer`.
+
+    max_features : int, default=None
+        Learn only this many tokens, the most frequent ones.
+
+    min_df : int or float in [0, 1], default=1
+        Learn only tokens found in at least this many texts (int) or this
+        fraction of them (float).
+
+    max_df : int or float in [0, 1], default=1.0
+        Learn only tokens found in at most this many texts (int) or this
+        fraction of them (float).
+
+    vocabulary : mapping of str to int, or collection of str, default=None
+        Learn nothing and use these: a mapping from n tokens to the ids 2 to
+        n + 1, such as another tokenizer's `vocabulary_`, or the tokens in the
+        order of their ids. A set is sorted first.
+
+    max_length : int, default=None
+        Cut longer texts to this many tokens. What is cut is not learned.
+
+    truncate : {"head", "tail", "middle"}, default="head"
+        The part to cut: ``"head"`` keeps a text's end, ``"tail"`` its
+        beginning, ``"middle"`` half of the tokens at either end, the odd one
+        at the beginning.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        The id of each known token, by rising id.
+
+    See Also
+    --------
+    sklearn.feature_extraction.text.CountVectorizer : Counts tokens and drops
+        their order.
+
+    Examples
+    --------
+    >>> from skrnn.tokenizer import Tokenizer
+    >>> tokenizer = Tokenizer()
+    >>> sequences = tokenizer.fit_transform(["To be, or not to be?", "Not now."])
+    >>> [ids.tolist() for ids in sequences]
+    [[4, 2, 5, 9, 3, 4, 2, 7], [3, 8, 6]]
+    >>> tokenizer.get_feature_names_out()
+    array(['be', 'not', 'to', ',', '.', '?', 'now', 'or'], dtype=object)
+    >>> tokenizer.inverse_transform(tokenizer.transform(["Now or never."]))
+    [array(['now', 'or', '[UNK]', '.'], dtype=object)]
+    """
+
+    _parameter_constraints: dict = {
+        "lowercase": ["boolean"],
+        "strip_accents": [StrOptions({"ascii", "unicode"}), callable, None],
+        "analyzer": [StrOptions({"word", "char"})],
+        "tokenizer": [callable, None],
+        "token_pattern": [str, None],
+        "max_features": [Interval(Integral, 1, None, closed="left"), None],
+        "min_df": _DOCUMENT_FREQUENCY,
+        "max_df": _DOCUMENT_FREQUENCY,
+        "vocabulary": [HasMethods(["__iter__", "__len__"]), None],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
+        "truncate": [StrOptions({"head", "tail", "middle"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        lowercase: bool = True,
+        strip_accents: str | Callable[[str], str] | None = None,
+        analyzer: str = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = None,
+        max_features: int | None = None,
+        min_df: int | float = 1,
+        max_df: int | float = 1.0,
+        vocabulary: Mapping[str, int] | Collection[str] | None = None,
+        max_length: int | None = None,
+        truncate: str = "head",
+    ):
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.analyzer = analyzer
+        self.tokenizer = tokenizer
+        self.token_pattern = token_pattern
+        self.max_features = max_features
+        self.min_df = min_df
+        self.max_df = max_df
+        self.vocabulary = vocabulary
+        self.max_length = max_length
+        self.truncate = truncate
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Learn the vocabulary.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,) or (n_texts, 1)
+            The texts.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : Tokenizer
+            The fitted tokenizer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is invalid, a text is missing, or no token is left
+            to learn.
+
+        TypeError
+            If `X` is no column of texts, or `tokenizer` gives tokens that are
+            not `str`.
+        """
+        self.fit_transform(X)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X: ArrayLike, y: object = None) -> Sequences:
+        """Learn the vocabulary and encode the texts, in one pass over them.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,) or (n_texts, 1)
+            The texts.
+
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Sequences
+            The ids of each text; the same as from `fit` and then `transform`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`.
+        """
+        texts = check_texts(X)
+        if self.vocabulary is None:
+            vocabulary, sequences = self._learn(texts)
+        else:
+            vocabulary = _check_vocabulary(self.vocabulary)
+            sequences = self._encode_known(texts, vocabulary)
+        self.vocabulary_ = vocabulary
+        return sequences
+
+    def transform(self, X: ArrayLike) -> Sequences:
+        """Encode texts with the vocabulary learned or given.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,) or (n_texts, 1)
+            The texts.
+
+        Returns
+        -------
+        Sequences
+            The ids of each text, int32, 1 for unknown tokens.
+
+        Raises
+        ------
+        NotFittedError
+            If no vocabulary was learned or given.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
+        """
+        vocabulary = self._known_vocabulary()
+        return self._encode_known(check_texts(X), vocabulary)
+
+    def inverse_transform(self, sequences: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Turn ids back into tokens.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            The ids of each text.
+
+        Returns
+        -------
+        list of ndarray of shape (n_tokens,), object
+            The tokens of each text; ``"[UNK]"`` for id 1, ``"[PAD]"`` for id 0.
+
+        Raises
+        ------
+        NotFittedError
+            If no vocabulary was learned or given.
+        """
+        tokens = np.array([*_RESERVED_TOKENS, *self._known_vocabulary()], dtype=object)
+        return [tokens[ids] for ids in sequences]
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Give the known tokens.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_tokens,), object
+            The tokens by rising id: the token of id ``i`` at ``i - 2``.
+
+        Raises
+        ------
+        NotFittedError
+            If no vocabulary was learned or given.
+        """
+        return np.array(list(self._known_vocabulary()), dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        tags.requires_fit = self.vocabulary is None
+        return tags
+
+    def _known_vocabulary(self) -> dict[str, int]:
+        check_is_fitted(self)
+        if hasattr(self, "vocabulary_"):
+            return self.vocabulary_
+        self._validate_params()
+        return _check_vocabulary(self.vocabulary)
+
+    def _learn(self, texts: list[str]) -> tuple[dict[str, int], Sequences]:
+        n_texts = len(texts)
+        min_texts, max_texts = (
+            limit if isinstance(limit, Integral) else limit * n_texts
+            for limit in (self.min_df, self.max_df)
+        )
+        if max_texts < min_texts:
+            raise ValueError("max_df corresponds to < documents than min_df")
+
+        provisional_ids = defaultdict(count().__next__)
+        found = self._encode(texts, partial(map, provisional_ids.__getitem__))
+        tokens = list(provisional_ids)
+        _check_tokens(tokens)
+
+        kept = np.array(sorted(range(len(tokens)), key=tokens.__getitem__))
+        if min_texts > 1 or max_texts < n_texts:
+            frequencies = _document_frequencies(found, len(tokens))[kept]
+            kept = kept[(min_texts <= frequencies) & (frequencies <= max_texts)]
+            if not len(kept):
+                raise ValueError(
+                    "After pruning, no terms remain. Try a lower min_df or a higher "
+                    "max_df."
+                )
+        counts = np.bincount(found.ids)
+        kept = kept[np.argsort(-counts[kept], kind="stable")][: self.max_features]
+
+        new_ids = np.full(len(tokens), UNKNOWN_ID, dtype=np.int32)
+        new_ids[kept] = np.arange(N_RESERVED_IDS, N_RESERVED_IDS + len(kept))
+        vocabulary = _number([tokens[i] for i in kept])
+        return vocabulary, Sequences(new_ids[found.ids], found.offsets)
+
+    def _encode_known(self, texts: list[str], vocabulary: dict[str, int]) -> Sequences:
+        return self._encode(
+            texts, lambda tokens: map(vocabulary.get, tokens, repeat(UNKNOWN_ID))
+        )
+
+    def _encode(
+        self, texts: list[str], to_ids: Callable[[Iterable[str]], Iterable[int]]
+    ) -> Sequences:
+        steps = self._steps()
+        ids = array("i")
+        lengths = []
+        for text in texts:
+            tokens = text
+            for step in steps:
+                tokens = step(tokens)
+            ids.extend(to_ids(tokens))
+            lengths.append(len(tokens))
+        return Sequences.from_lengths(np.array(ids, dtype=np.int32), lengths)
+
+    def _steps(self) -> list[Callable]:
+        """List what to do with a text, one after the other, to get its tokens."""
+        steps = []
+        if self.lowercase:
+            steps.append(str.lower)
+        if self.strip_accents is not None:
+            steps.append(_STRIP_ACCENTS.get(self.strip_accents, self.strip_accents))
+        if self.analyzer == "char":
+            # The text is its own sequence of tokens.
+            steps.append(partial(re.compile(r"\s+").sub, " "))
+        elif self.tokenizer is not None:
+            steps += [self.tokenizer, list]
+        elif self.token_pattern is not None:
+            steps.append(_compile_token_pattern(self.token_pattern).findall)
+        else:
+            steps.append(word_pattern().findall)
+        if self.max_length is not None:
+            steps.append(self._cut)
+        return steps
+
+    def _cut(self, tokens: Sequence[str]) -> Sequence[str]:
+        n_cut = len(tokens) - self.max_length
+        if n_cut <= 0:
+            return tokens
+        n_before = {
+            "head": 0,
+            "middle": (self.max_length + 1) // 2,
+            "tail": self.max_length,
+        }[self.truncate]
+        return tokens[:n_before] + tokens[n_before + n_cut :]
+
+
+def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(token_pattern)
+    except re.error as error:
+        raise ValueError(
+            f"The token_pattern parameter {token_pattern!r} is not a regular "
+            f"expression: {error}."
+        ) from error
+    if pattern.groups > 1:
+        raise ValueError(
+            "More than 1 capturing group in token pattern. Only a single group "
+            "should be captured."
+        )
+    return pattern
+
+
+def _check_tokens(tokens: list) -> None:
+    """Check tokens found in texts before they become a vocabulary."""
+    if not tokens:
+        raise ValueError("empty vocabulary; perhaps the texts hold only white space")
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(
+                f"The tokenizer must return tokens of type str, got "
+                f"{type(token).__name__}."
+            )
+
+
+def _check_vocabulary(
+    vocabulary: Mapping[str, int] | Collection[str],
+) -> dict[str, int]:
+    """Check the vocabulary parameter and give its ids, in rising order."""
+    if isinstance(vocabulary, Mapping):
+        tokens = _tokens_by_id(vocabulary)
+    elif isinstance(vocabulary, (set, frozenset)):
+        # By str: a set of mixed types has to get as far as the check below.
+        tokens = sorted(vocabulary, key=str)
+    else:
+        tokens = list(vocabulary)
+    if not tokens:
+        raise ValueError("empty vocabulary passed to fit")
+    seen = set()
+    for token in tokens:
+        if not isinstance(token, str):
+            raise ValueError(
+                f"The tokens of the vocabulary parameter must be str, got {token!r}."
+            )
+        if token in seen:
+            raise ValueError(f"Duplicate term in vocabulary: {token!r}")
+        seen.add(token)
+    return _number(tokens)
+
+
+def _tokens_by_id(vocabulary: Mapping[str, int]) -> list[str]:
+    token_of_id = {i: token for token, i in vocabulary.items()}
+    if len(token_of_id) != len(vocabulary):
+        raise ValueError("Vocabulary contains repeated indices.")
+    ids = range(N_RESERVED_IDS, N_RESERVED_IDS + len(vocabulary))
+    for i in ids:
+        if i not in token_of_id:
+            raise ValueError(
+                f"Vocabulary of size {len(vocabulary)} doesn't contain index {i}."
+            )
+    return [token_of_id[i] for i in ids]
+
+
+def _number(tokens: list[str]) -> dict[str, int]:
+    return {token: i for i, token in enumerate(tokens, start=N_RESERVED_IDS)}
+
+
+def _document_frequencies(sequences: Sequences, n_tokens: int) -> np.ndarray:
+    """Count the texts that hold each id; shape (n_tokens,)."""
+    texts = np.repeat(np.arange(len(sequences), dtype=np.int64), sequences.lengths)
+    pairs = np.unique(texts * n_tokens + sequences.ids)
+    return np.bincount(pairs % n_tokens, minlength=n_tokens)

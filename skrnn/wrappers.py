@@ -1,0 +1,155 @@
+"""The contact with scikeras: its routed parameters, on scikit-learn's manners."""
+
+from __future__ import annotations
+
+import contextlib
+
+from sklearn.base import BaseEstimator
+
+from skrnn._keras import keras
+
+_PATCHED_BY_SCIKERAS = (
+    (keras.Model, "__reduce__"),
+    (keras.Model, "__deepcopy__"),
+    (keras.losses.Loss, "__reduce__"),
+    (keras.metrics.Metric, "__reduce__"),
+    (keras.optimizers.Optimizer, "__reduce__"),
+)
+
+
+@contextlib.contextmanager
+def _put_back(attributes):
+    before = [vars(kind).get(name) for kind, name in attributes]
+    yield
+    for (kind, name), own in zip(attributes, before, strict=True):
+        if own is not None:
+            setattr(kind, name, own)
+        elif name in vars(kind):
+            delattr(kind, name)
+
+
+# Importing scikeras replaces how every Keras object of the process is pickled
+# and copied. Keras' own ways do, and others in the process rely on them.
+with _put_back(_PATCHED_BY_SCIKERAS):
+    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
+
+__all__ = ["KerasClassifier", "KerasRegressor", "RoutedEstimator"]
+
+_CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+class RoutedEstimator(BaseWrapper):
+    """What the estimators take from scikeras, mended where it departs from sklearn.
+
+    Besides the parameters of its signature an estimator takes scikeras' routed
+    ones, such as ``optimizer__beta_1=0.95``. `get_params` lists exactly the
+    parameters of the signature and those routed ones that were given.
+    """
+
+    _routing_prefixes = frozenset(
+        {"optimizer", "loss", "metrics", "callbacks", "compile"}
+    )
+
+    __repr__ = BaseEstimator.__repr__
+
+    def _is_routed(self, name: str) -> bool:
+        prefix, separator, rest = name.partition("__")
+        return bool(separator and rest) and prefix in self._routing_prefixes
+
+    def _set_routed(self, routed: dict) -> None:
+        for name in routed:
+            if not self._is_routed(name):
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword "
+                    f"argument '{name}'"
+                )
+        vars(self).update(routed)
+
+    @classmethod
+    def _get_param_names(cls):
+        return super(BaseWrapper, cls)._get_param_names()
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Get parameters for this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Accepted for scikit-learn's sake; no parameter is an estimator.
+
+        Returns
+        -------
+        dict
+            Parameter names mapped to their values, the routed ones that were
+            given included.
+        """
+        routed = {name: vars(self)[name] for name in vars(self) if "__" in name}
+        routed = {
+            name: value for name, value in routed.items() if self._is_routed(name)
+        }
+        return {**super().get_params(deep), **routed}
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names and values; routed names such as
+            ``optimizer__beta_1`` too.
+
+        Returns
+        -------
+        self : object
+        """
+        routed = {name: params[name] for name in params if self._is_routed(name)}
+        plain = {name: params[name] for name in params if name not in routed}
+        BaseEstimator.set_params(self, **plain)
+        vars(self).update(routed)
+        return self
+
+    def _compile_arguments(self, loss, loss_arguments: dict) -> dict:
+        """Arguments of `keras.Model.compile`, every Keras object in them new.
+
+        Parameters
+        ----------
+        loss : Keras loss class or instance, or callable
+            What is minimised.
+
+        loss_arguments : dict
+            Arguments of a loss class; routed ones come before them.
+        """
+        params = self.get_params(deep=False)
+        given = {name: params[name] for name in params if self._is_routed(name)}
+        defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
+        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
+            defaults["optimizer__learning_rate"] = self.learning_rate
+            if not any(f"optimizer__{name}" in given for name in _CLIPPING):
+                defaults["optimizer__global_clipnorm"] = self.clipnorm
+        router = BaseWrapper(
+            optimizer=_unused(self.optimizer),
+            loss=loss,
+            metrics=_unused(self.metrics),
+            **{**defaults, **given},
+        )
+        return router._get_compile_kwargs()
+
+    def _build_callbacks(self) -> list:
+        params = self.get_params(deep=False)
+        given = {name: params[name] for name in params if self._is_routed(name)}
+        router = BaseWrapper(callbacks=self.callbacks, **given)
+        router._initialize_callbacks()
+        return list(keras.tree.flatten(router._fit_callbacks))
+
+
+def _unused(value):
+    """The same, but with fresh copies of optimizers and metrics.
+
+    They hold variables, which belong to one model; a parameter given by the
+    user serves many fits.
+    """
+    if isinstance(value, list | tuple):
+        return [_unused(one) for one in value]
+    if isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric):
+        return type(value).from_config(value.get_config())
+    return value
