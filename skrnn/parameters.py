@@ -165,7 +165,7 @@ optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
     clipping. Its other arguments are routed: ``optimizer__beta_1=0.95``.
 
 learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
-default=0.001
+default=0.002
     Step size. Not used when `optimizer` is an instance.
 
 clipnorm : float, default=1.0

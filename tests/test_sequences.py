@@ -1,0 +1,66 @@
+"""Sequences: many texts' ids in one flat array."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skrnn import Sequences
+
+id_lists = st.lists(st.lists(st.integers(1, 99), max_size=6), max_size=8)
+
+
+@given(id_lists)
+def test_what_goes_in_comes_out(lists):
+    sequences = Sequences.from_lists(lists)
+    assert len(sequences) == len(lists)
+    assert [one.tolist() for one in sequences] == lists
+    assert sequences.lengths.tolist() == [len(one) for one in lists]
+    assert sequences.ids.dtype == np.int32
+    assert sequences.offsets.dtype == np.int64
+
+
+@given(id_lists, st.data())
+def test_indexing_is_that_of_an_array_of_texts(lists, data):
+    sequences = Sequences.from_lists(lists)
+    texts = np.empty(len(lists), object)
+    texts[:] = lists
+    n_texts = len(lists)
+    keys = [
+        slice(None, None, -1),
+        data.draw(st.slices(n_texts)),
+        np.array(data.draw(st.lists(st.booleans(), min_size=n_texts, max_size=n_texts)))
+        .astype(bool),
+    ]
+    if n_texts:
+        keys.append(data.draw(st.lists(st.integers(-n_texts, n_texts - 1), min_size=1)))
+        last = data.draw(st.integers(-n_texts, n_texts - 1))
+        assert sequences[last].tolist() == texts[last]
+    for key in keys:
+        assert [one.tolist() for one in sequences[key]] == list(texts[key])
+
+
+@pytest.mark.parametrize("key", [2, -3])
+def test_no_text_lies_beyond_the_ends(key):
+    with pytest.raises(IndexError, match=f"text {key} of 2 texts"):
+        Sequences.from_lists([[1], [2]])[key]
+
+
+@given(id_lists)
+def test_padding_stands_on_the_left(lists):
+    matrix = Sequences.from_lists(lists).padded()
+    n_steps = max([len(one) for one in lists] + [1])
+    assert matrix.shape == (len(lists), n_steps)
+    assert matrix.dtype == np.int32
+    for row, ids in zip(matrix.tolist(), lists, strict=True):
+        assert row == [0] * (n_steps - len(ids)) + ids
+
+
+def test_padding_a_part_pads_to_its_own_longest():
+    sequences = Sequences.from_lists([[1, 2, 3], [4], [5, 6]])
+    assert sequences[1:].padded().tolist() == [[0, 4], [5, 6]]
+
+
+def test_repr_counts_texts_and_tokens():
+    sequences = Sequences.from_lists([[1, 2], [3]])
+    assert repr(sequences) == "<Sequences of 2 texts, 3 tokens>"
