@@ -7,6 +7,7 @@ room is imported first, also when an estimator is unpickled.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import sys
@@ -38,6 +39,9 @@ with (
     else contextlib.nullcontext()
 ):
     import keras
+
+    # Keras imports it at the first fit on the other backends, too.
+    importlib.import_module("tensorflow")
 
 __all__ = ["keras", "retracing_warnings_filtered"]
 

@@ -67,7 +67,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         dropout=0.2,
         l2=0.0,
         optimizer="adam",
-        learning_rate=0.001,
+        learning_rate=0.002,
         clipnorm=1.0,
         loss,
         metrics=None,
@@ -167,7 +167,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return self.model_.encoder.representation_size
 
     def _scores(self, X) -> np.ndarray:
-        return self.model_.predict(self._sequences(X), batch_size=self.batch_size)
+        sequences = self._sequences(X)
+        return self.model_.predict(sequences, batch_size=self.batch_size)
 
     def _sequences(self, X):
         check_is_fitted(self)
@@ -224,7 +225,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         kept = np.flatnonzero(weight)
         texts = [texts[i] for i in kept]
         y = y[kept]
-        weight = (weight[kept] / weight[kept].mean()).astype(np.float32)
+        weight = (weight[kept] / weight[kept].mean()).astype(keras.config.floatx())
         if go_on:
             random_state = copy.deepcopy(self._random_state)
             target_encoder = self.target_encoder_

@@ -16,24 +16,40 @@ ops = keras.ops
 _OPEN = 1e4
 
 
-def hard_sigmoid(x):
+class HardSigmoid:
     """``clip(x + 1/2, 0, 1)``: linear with slope 1, saturated beyond 1/2.
 
     Keras' own ``hard_sigmoid`` has the slope 1/6; this is the one of Passage,
     four times as steep at 0 as the logistic function.
     """
-    return ops.clip(x + 0.5, 0.0, 1.0)
+
+    def __call__(self, x):
+        return ops.clip(x + 0.5, 0.0, 1.0)
+
+    def slope(self, y):
+        """The derivative, where the gate's value is `y`."""
+        return ops.cast(ops.logical_and(y > 0.0, y < 1.0), y.dtype)
 
 
-def steep_sigmoid(x):
-    """``sigmoid(3.75 x)``, a smooth gate nearly as steep as `hard_sigmoid`."""
-    return ops.sigmoid(3.75 * x)
+class Sigmoid:
+    """``sigmoid(steepness * x)``."""
+
+    def __init__(self, steepness: float):
+        self.steepness = steepness
+
+    def __call__(self, x):
+        return ops.sigmoid(self.steepness * x)
+
+    def slope(self, y):
+        """The derivative, where the gate's value is `y`."""
+        return self.steepness * y * (1.0 - y)
 
 
 GATES = {
-    "hard_sigmoid": hard_sigmoid,
-    "steep_sigmoid": steep_sigmoid,
-    "sigmoid": ops.sigmoid,
+    "hard_sigmoid": HardSigmoid(),
+    # Nearly as steep as the hard one, and smooth.
+    "steep_sigmoid": Sigmoid(3.75),
+    "sigmoid": Sigmoid(1.0),
 }
 
 
@@ -74,10 +90,21 @@ class BlockOrthogonal(keras.initializers.Initializer):
 class RecurrentLayer(keras.layers.Layer):
     """A recurrent layer: everything that does not depend on the kind of cell.
 
-    The product of the inputs with `kernel` is taken for all steps at once,
-    before the loop. A cell gives `n_blocks`, the width of its kernels in units
-    of `size`, `n_states`, and ``advance(states, projected) -> states``, its own
-    step; a cell that can hold its states by itself gives `prepare` and `step`.
+    A step takes ``x``, its input's product with `kernel`, and ``u``, the last
+    hidden state's product with `recurrent_kernel`. The first is taken for all
+    steps at once, before the loop. Going back, a step's gradient is linear in the
+    gradient of the states after it, so all its coefficients are computed for all
+    steps at once too, and so are the weights' gradients; only the states'
+    gradients pass through a loop.
+
+    A cell gives `n_blocks`, the width of its kernels in units of `size`;
+    `n_states`; and, the first state being the hidden one,
+
+    - ``advance(states, x, u, padding)``: the states after a step;
+    - ``linearize(states, x, u, padding)``: the coefficients of its gradient;
+    - ``pull(gradients, coefficients)``: from the gradients of the states after a
+      step those of ``x``, of ``u``, and of the states before, the way through
+      ``u`` left out.
 
     Parameters
     ----------
@@ -157,28 +184,77 @@ class RecurrentLayer(keras.layers.Layer):
         padding : bool tensor of shape (batch, steps)
             True at steps that hold no token.
         """
-        projected = ops.transpose(inputs, (1, 0, 2))
-        projected = ops.matmul(projected, self.kernel) + self.bias
-        padding = ops.transpose(padding)[:, :, None]
-        zeros = ops.zeros_like(projected[0, :, : self.size])
+        x = ops.matmul(ops.transpose(inputs, (1, 0, 2)), self.kernel) + self.bias
+        padding = ops.cast(ops.transpose(padding)[:, :, None], x.dtype)
+        zeros = ops.zeros_like(x[0, :, : self.size])
         initial = (zeros,) * self.n_states
         if self.learn_initial_state:
             initial = tuple(zeros + state for state in self.initial_states)
-        inputs = self.prepare(projected, padding)
-        hidden = scan(self.step, initial, inputs, reverse=self.reverse)
+        hidden = ops.custom_gradient(self._run)(
+            self.prepare(x, padding), padding, *self.recurrent_weights(), *initial
+        )
         return ops.transpose(hidden, (1, 0, 2))
 
-    def prepare(self, projected, padding):
-        """Make the loop's inputs of the projected inputs and the padding."""
-        return projected, padding
+    def prepare(self, x, padding):
+        """Let a cell hold its states at padded steps by means of `x`."""
+        return x
 
-    def step(self, states, inputs):
-        """Hold the states at padded steps, take the cell's step elsewhere."""
-        projected, padding = inputs
-        return tuple(
-            ops.where(padding, old, new)
-            for old, new in zip(states, self.advance(states, projected), strict=True)
-        )
+    def recurrent_weights(self):
+        """The kernel and the bias of ``u``."""
+        # A custom gradient takes tensors, and TensorFlow's variables are none.
+        kernel = self.recurrent_kernel + 0.0
+        return kernel, ops.zeros_like(kernel[0])
+
+    def _run(self, x, padding, kernel, bias, *initial):
+        def step(states, inputs):
+            u = ops.matmul(states[0], kernel) + bias
+            states = self.advance(states, *inputs[:1], u, *inputs[1:])
+            return states, states
+
+        _, states = scan(step, initial, (x, padding), reverse=self.reverse)
+
+        def gradient(*upstreams, upstream=None):
+            # PyTorch passes it by name, behind the arguments.
+            upstream = upstreams[0] if upstream is None else upstream
+            before = tuple(
+                _shifted(state, first, self.reverse)
+                for state, first in zip(states, initial, strict=True)
+            )
+            u = ops.matmul(before[0], kernel) + bias
+            coefficients = self.linearize(before, x, u, padding)
+            transposed = ops.transpose(kernel)
+
+            def step_back(gradients, inputs):
+                gradients = (gradients[0] + inputs[0], *gradients[1:])
+                _, of_u, passed = self.pull(gradients, inputs[1:])
+                by_u = ops.matmul(of_u, transposed)
+                return (passed[0] + by_u, *passed[1:]), gradients
+
+            of_initial, of_states = scan(
+                step_back,
+                tuple(ops.zeros_like(state) for state in initial),
+                (upstream, *coefficients),
+                reverse=not self.reverse,
+            )
+            of_x, of_u, _ = self.pull(of_states, coefficients)
+            flat = ops.reshape(of_u, (-1, of_u.shape[-1]))
+            rows = ops.reshape(before[0], (-1, self.size))
+            return (
+                of_x,
+                ops.zeros_like(padding),
+                ops.matmul(ops.transpose(rows), flat),
+                ops.sum(flat, axis=0),
+                *of_initial,
+            )
+
+        return states[0], gradient
+
+
+def _shifted(states, first, reverse: bool):
+    """The states before each step, where `states` are those after it."""
+    if reverse:
+        return ops.concatenate([states[1:], first[None]], axis=0)
+    return ops.concatenate([first[None], states[:-1]], axis=0)
 
 
 class SimpleRecurrent(RecurrentLayer):
@@ -186,9 +262,19 @@ class SimpleRecurrent(RecurrentLayer):
 
     n_blocks = 1
 
-    def advance(self, states, projected):
+    def advance(self, states, x, u, padding):
         (h,) = states
-        return (ops.tanh(projected + ops.matmul(h, self.recurrent_kernel)),)
+        return (padding * h + (1.0 - padding) * ops.tanh(x + u),)
+
+    def linearize(self, states, x, u, padding):
+        slope = 1.0 - ops.square(ops.tanh(x + u))
+        return (1.0 - padding) * slope, padding
+
+    def pull(self, gradients, coefficients):
+        (of_h,) = gradients
+        slope, padding = coefficients
+        of_u = of_h * slope
+        return of_u, of_u, (of_h * padding,)
 
 
 class GRU(RecurrentLayer):
@@ -219,20 +305,41 @@ class GRU(RecurrentLayer):
             (self.size,), initializer="zeros", name="recurrent_bias"
         )
 
-    def prepare(self, projected, padding):
-        hold = ops.cast(padding, projected.dtype) * _OPEN
-        z = projected[:, :, : self.size] + hold
-        return (ops.concatenate([z, projected[:, :, self.size :]], axis=-1),)
+    def recurrent_weights(self):
+        kernel, zeros = super().recurrent_weights()
+        bias = ops.concatenate([zeros[: 2 * self.size], self.recurrent_bias])
+        return kernel, bias
 
-    def step(self, states, inputs):
+    def prepare(self, x, padding):
+        z = x[:, :, : self.size] + padding * _OPEN
+        return ops.concatenate([z, x[:, :, self.size :]], axis=-1)
+
+    def _parts(self, x, u):
+        n = 2 * self.size
+        gates = self.gate(x[..., :n] + u[..., :n])
+        z, r = gates[..., : self.size], gates[..., self.size :]
+        return z, r, ops.tanh(x[..., n:] + r * u[..., n:])
+
+    def advance(self, states, x, u, padding):
         (h,) = states
-        (x,) = inputs
-        n = self.size
-        u = ops.matmul(h, self.recurrent_kernel)
-        gates = self.gate(x[:, : 2 * n] + u[:, : 2 * n])
-        z, r = gates[:, :n], gates[:, n:]
-        c = ops.tanh(x[:, 2 * n :] + r * (u[:, 2 * n :] + self.recurrent_bias))
+        z, _, c = self._parts(x, u)
         return (z * h + (1.0 - z) * c,)
+
+    def linearize(self, states, x, u, padding):
+        (h,) = states
+        z, r, c = self._parts(x, u)
+        to_z = (h - c) * self.gate.slope(z)
+        to_c = (1.0 - z) * (1.0 - c * c)
+        to_r = to_c * u[..., 2 * self.size :] * self.gate.slope(r)
+        to_x = ops.concatenate([to_z, to_r, to_c], axis=-1)
+        to_u = ops.concatenate([to_z, to_r, to_c * r], axis=-1)
+        return z, to_u, to_x
+
+    def pull(self, gradients, coefficients):
+        (of_h,) = gradients
+        z, to_u, to_x = coefficients
+        three = ops.concatenate([of_h, of_h, of_h], axis=-1)
+        return three * to_x, three * to_u, (of_h * z,)
 
 
 class LSTM(RecurrentLayer):
@@ -261,12 +368,45 @@ class LSTM(RecurrentLayer):
         blocks = ops.repeat(ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0]), self.size)
         self.bias.assign(blocks)
 
-    def advance(self, states, projected):
+    def _parts(self, x, u):
+        i, f, candidate, o = ops.split(x + u, 4, axis=-1)
+        return self.gate(i), self.gate(f), ops.tanh(candidate), self.gate(o)
+
+    def advance(self, states, x, u, padding):
         h, c = states
-        x = projected + ops.matmul(h, self.recurrent_kernel)
-        i, f, candidate, o = ops.split(x, 4, axis=-1)
-        c = self.gate(f) * c + self.gate(i) * ops.tanh(candidate)
-        return self.gate(o) * ops.tanh(c), c
+        i, f, g, o = self._parts(x, u)
+        present = 1.0 - padding
+        new_c = f * c + i * g
+        return (
+            padding * h + present * o * ops.tanh(new_c),
+            padding * c + present * new_c,
+        )
+
+    def linearize(self, states, x, u, padding):
+        _, c = states
+        i, f, g, o = self._parts(x, u)
+        present = 1.0 - padding
+        squashed = ops.tanh(f * c + i * g)
+        c_to_u = [
+            g * self.gate.slope(i),
+            c * self.gate.slope(f),
+            i * (1.0 - g * g),
+        ]
+        return (
+            present * o * (1.0 - squashed * squashed),
+            present * ops.concatenate(c_to_u, axis=-1),
+            present * squashed * self.gate.slope(o),
+            padding,
+            padding + present * f,
+        )
+
+    def pull(self, gradients, coefficients):
+        of_h, of_c = gradients
+        h_to_c, c_to_u, h_to_o, keep_h, keep_c = coefficients
+        of_c = of_c + of_h * h_to_c
+        three = ops.concatenate([of_c, of_c, of_c], axis=-1)
+        of_u = ops.concatenate([three * c_to_u, of_h * h_to_o], axis=-1)
+        return of_u, of_u, (of_h * keep_h, of_c * keep_c)
 
 
 CELLS = {"gru": GRU, "lstm": LSTM, "simple": SimpleRecurrent}

@@ -18,19 +18,20 @@ JIT_COMPILE: bool | str = False if _ON_TENSORFLOW else "auto"
 
 
 def scan(
-    step: Callable[[tuple, tuple], tuple],
+    step: Callable[[tuple, tuple], tuple[tuple, tuple]],
     initial: tuple,
     inputs: tuple,
     *,
     reverse: bool = False,
-):
-    """Carry states from step to step and collect the first of them.
+) -> tuple[tuple, tuple]:
+    """Carry states from step to step and collect what each step gives.
 
     Parameters
     ----------
     step : callable
-        ``step(states, inputs_at_a_step) -> states``. States and inputs are
-        tuples of tensors; states keep their shapes and dtypes.
+        ``step(states, inputs_at_a_step) -> states, outputs``, all of them tuples
+        of tensors; states keep their shapes and dtypes. No row of the batch may
+        depend on another.
 
     initial : tuple of tensors of shape (batch, ...)
         The states before the first step.
@@ -43,42 +44,63 @@ def scan(
 
     Returns
     -------
-    tensor of shape (steps, batch, ...)
-        The first state after each step; entry ``t`` belongs to step ``t``, also
-        when the loop runs backward.
+    states : tuple of tensors of shape (batch, ...)
+        The states after the last step taken.
+
+    outputs : tuple of tensors of shape (steps, batch, ...)
+        Entry ``t`` belongs to step ``t``, also when the loop runs backward.
     """
     return _scan(step, initial, inputs, reverse)
 
 
 def _scan_with_keras(step, initial, inputs, reverse):
-    def body(states, inputs_now):
-        states = step(states, inputs_now)
-        return states, states[0]
-
-    return keras.ops.scan(body, initial, inputs, reverse=reverse)[1]
+    return keras.ops.scan(step, initial, inputs, reverse=reverse)
 
 
 def _scan_with_tensorflow(step, initial, inputs, reverse):
-    # keras.ops.scan passes the states through TensorArrays too, which costs
-    # about a third of a training step's time on TensorFlow.
+    if tf.executing_eagerly():
+        return _one_loop(step, initial, inputs, reverse)
+    half = tf.shape(initial[0])[0] // 2
+    parts = [
+        _one_loop(
+            step,
+            tuple(x[rows] for x in initial),
+            tuple(x[:, rows] for x in inputs),
+            reverse,
+        )
+        for rows in (slice(None, half), slice(half, None))
+    ]
+    states, outputs = zip(*parts, strict=True)
+    return (
+        tuple(tf.concat(x, axis=0) for x in zip(*states, strict=True)),
+        tuple(tf.concat(x, axis=1) for x in zip(*outputs, strict=True)),
+    )
+
+
+def _one_loop(step, initial, inputs, reverse):
     n_steps = tf.shape(inputs[0])[0]
     given = [tf.TensorArray(x.dtype, n_steps).unstack(x) for x in inputs]
-    collected = tf.TensorArray(
-        initial[0].dtype, n_steps, element_shape=initial[0].shape
+    first = tuple(x[0] for x in inputs)
+    outputs = step(initial, first)[1]
+    collected = tuple(
+        tf.TensorArray(x.dtype, n_steps, element_shape=x.shape) for x in outputs
     )
 
     def body(count, states, collected):
         t = n_steps - 1 - count if reverse else count
-        states = step(states, tuple(x.read(t) for x in given))
-        return count + 1, states, collected.write(t, states[0])
+        states, outputs = step(states, tuple(x.read(t) for x in given))
+        collected = tuple(
+            array.write(t, x) for array, x in zip(collected, outputs, strict=True)
+        )
+        return count + 1, states, collected
 
-    _, _, collected = tf.while_loop(
+    _, states, collected = tf.while_loop(
         lambda count, *_: count < n_steps,
         body,
         (tf.constant(0), initial, collected),
         maximum_iterations=n_steps,
     )
-    return collected.stack()
+    return states, tuple(x.stack() for x in collected)
 
 
 _scan = _scan_with_tensorflow if _ON_TENSORFLOW else _scan_with_keras

@@ -217,11 +217,14 @@ class ValueEncoder(BaseEstimator):
         columns = self._columns(y)
         self.n_outputs_ = columns.shape[1]
         self.mean_ = np.average(columns, axis=0, weights=sample_weight)
-        squares = (columns - self.mean_) ** 2
-        variance = np.average(squares, axis=0, weights=sample_weight)
+        # In units of the span, since squares of the values may overflow or vanish.
+        span = np.ptp(columns, axis=0)
         # The rounding of a constant column's mean must not become its scale.
-        constant = np.ptp(columns, axis=0) == 0
-        self.scale_ = np.where(constant, 1.0, np.sqrt(variance))
+        constant = span == 0
+        span = np.where(constant, 1.0, span)
+        squares = ((columns - self.mean_) / span) ** 2
+        variance = np.average(squares, axis=0, weights=sample_weight)
+        self.scale_ = np.where(constant, 1.0, span * np.sqrt(variance))
         return self
 
     def transform(self, y: np.ndarray) -> np.ndarray:

@@ -86,28 +86,70 @@ def test_hidden_states_are_those_of_keras(kind, reverse, lengths):
             )
 
 
-@pytest.mark.parametrize("kind", CELLS.values())
-def test_gradients_are_those_of_keras(kind):
+def gradients(function, layer, x):
+    """Gradients of an arbitrary function of the hidden states, with TensorFlow."""
     tf = pytest.importorskip(
         "tensorflow", reason="the gradients are taken with TensorFlow's tape"
     )
-    layer = a_layer(kind)
-    x, padding = inputs([6, 6, 6])
-    own = twin(layer)
+    x = tf.constant(x)
+    weights = [x, *(weight.value for weight in layer.trainable_variables)]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        hidden = function(x)
+        ramp = tf.reshape(tf.range(tf.size(hidden)), hidden.shape)
+        loss = tf.reduce_sum(hidden * tf.cos(tf.cast(ramp, hidden.dtype)))
+    return [gradient.numpy() for gradient in tape.gradient(loss, weights)]
 
-    def gradients(function, variables):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(function() ** 2)
-        return [gradient.numpy() for gradient in tape.gradient(loss, variables)]
 
-    kernels = [layer.kernel.value, layer.recurrent_kernel.value]
-    own_kernels = [weight.value for weight in own.trainable_variables[:2]]
+def step_by_step(layer, x, padding):
+    """Hidden states by the layer's own step, with nothing taken out of the loop."""
+    ops = keras.ops
+    kernel, bias = layer.recurrent_weights()
+    states = [ops.zeros((len(x), SIZE), x.dtype)] * layer.n_states
+    if layer.learn_initial_state:
+        states = [
+            one + weight
+            for one, weight in zip(states, layer.initial_states, strict=True)
+        ]
+    steps = range(x.shape[1])
+    hidden = {}
+    for t in reversed(steps) if layer.reverse else steps:
+        own = layer.advance(
+            states,
+            ops.matmul(x[:, t], layer.kernel) + layer.bias,
+            ops.matmul(states[0], kernel) + bias,
+            ops.zeros((len(x), 1), x.dtype),
+        )
+        present = ~padding[:, t, None]
+        states = [
+            ops.where(present, new, old) for new, old in zip(own, states, strict=True)
+        ]
+        hidden[t] = states[0]
+    return ops.stack([hidden[t] for t in steps], axis=1)
+
+
+@pytest.mark.parametrize("learn_initial_state", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("gate_activation", GATES)
+@pytest.mark.parametrize("kind", CELLS.values())
+def test_gradients_are_those_of_automatic_differentiation(
+    kind, gate_activation, reverse, learn_initial_state
+):
+    layer = a_layer(
+        kind,
+        gate_activation=gate_activation,
+        reverse=reverse,
+        learn_initial_state=learn_initial_state,
+        dtype="float64",
+    )
+    x, padding = inputs([6, 0, 3, 1])
+    x = x.astype("float64")
     for got, expected in zip(
-        gradients(lambda: layer(x, padding), kernels),
-        gradients(lambda: own(x), own_kernels),
+        gradients(lambda x: layer(x, padding), layer, x),
+        gradients(lambda x: step_by_step(layer, x, padding), layer, x),
         strict=True,
     ):
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("learn_initial_state", [False, True])
