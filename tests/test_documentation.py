@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
 def test_the_code_on_the_page_runs(page):
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.S | re.M)
+    blocks = PYTHON_BLOCK.findall((ROOT / page).read_text())
     assert blocks
     namespace = {}
     for block in blocks:
