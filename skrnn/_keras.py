@@ -18,8 +18,13 @@ _NOTHING = "3"
 
 @contextlib.contextmanager
 def _native_stderr_closed():
-    sys.stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # a process without standard error has nothing to silence
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.model_selection import train_test_split
@@ -43,43 +47,43 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def __init__(
         self,
         *,
-        lowercase=True,
-        strip_accents=None,
-        analyzer="word",
-        tokenizer=None,
-        token_pattern=None,
-        max_features=20_000,
-        min_df=1,
-        max_df=1.0,
-        vocabulary=None,
-        max_length=400,
-        truncate="middle",
-        embeddings=None,
-        embedding_size=128,
-        hidden_size=128,
-        cell="gru",
-        n_layers=1,
-        bidirectional=False,
-        learn_initial_state=False,
-        gate_activation="hard_sigmoid",
-        pooling="concat",
-        embedding_dropout=0.2,
-        dropout=0.2,
-        l2=0.0,
-        optimizer="adam",
-        learning_rate=0.002,
-        clipnorm=1.0,
-        loss,
-        metrics=None,
-        callbacks=None,
-        epochs=5,
-        batch_size=64,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=3,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
+        lowercase: bool = True,
+        strip_accents: str | Callable[[str], str] | None = None,
+        analyzer: str = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = None,
+        max_features: int | None = 20_000,
+        min_df: int | float = 1,
+        max_df: int | float = 1.0,
+        vocabulary: Mapping[str, int] | Collection[str] | None = None,
+        max_length: int | None = 400,
+        truncate: str = "middle",
+        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        cell: str = "gru",
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        learn_initial_state: bool = False,
+        gate_activation: str = "hard_sigmoid",
+        pooling: str = "concat",
+        embedding_dropout: float = 0.2,
+        dropout: float = 0.2,
+        l2: float = 0.0,
+        optimizer: str | keras.optimizers.Optimizer | type = "adam",
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
+        clipnorm: float | None = 1.0,
+        loss: str | keras.losses.Loss | type | Callable,
+        metrics: str | Sequence | None = None,
+        callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
+        epochs: int = 5,
+        batch_size: int = 64,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
         **routed,
     ):
         self.lowercase = lowercase
@@ -127,7 +131,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         parameters = {name: getattr(self, name) for name in TOKENIZER_PARAMETERS}
         return Tokenizer(**parameters)
 
-    def initialize(self, X, y):
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the vocabulary and build the network, without training it.
 
         Parameters
@@ -144,7 +148,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """
         return self._fit(X, y, None, epochs=0)
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """The texts' representations: what the head sees.
 
         Parameters

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import ClassifierTags, RegressorTags, Tags, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
@@ -98,44 +103,44 @@ default="log_loss"
     def __init__(
         self,
         *,
-        lowercase=True,
-        strip_accents=None,
-        analyzer="word",
-        tokenizer=None,
-        token_pattern=None,
-        max_features=20_000,
-        min_df=1,
-        max_df=1.0,
-        vocabulary=None,
-        max_length=400,
-        truncate="middle",
-        embeddings=None,
-        embedding_size=128,
-        hidden_size=128,
-        cell="gru",
-        n_layers=1,
-        bidirectional=False,
-        learn_initial_state=False,
-        gate_activation="hard_sigmoid",
-        pooling="concat",
-        embedding_dropout=0.2,
-        dropout=0.2,
-        l2=0.0,
-        optimizer="adam",
-        learning_rate=0.002,
-        clipnorm=1.0,
-        loss="log_loss",
-        metrics=None,
-        callbacks=None,
-        epochs=5,
-        batch_size=64,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=3,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        class_weight=None,
+        lowercase: bool = True,
+        strip_accents: str | Callable[[str], str] | None = None,
+        analyzer: str = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = None,
+        max_features: int | None = 20_000,
+        min_df: int | float = 1,
+        max_df: int | float = 1.0,
+        vocabulary: Mapping[str, int] | Collection[str] | None = None,
+        max_length: int | None = 400,
+        truncate: str = "middle",
+        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        cell: str = "gru",
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        learn_initial_state: bool = False,
+        gate_activation: str = "hard_sigmoid",
+        pooling: str = "concat",
+        embedding_dropout: float = 0.2,
+        dropout: float = 0.2,
+        l2: float = 0.0,
+        optimizer: str | keras.optimizers.Optimizer | type = "adam",
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
+        clipnorm: float | None = 1.0,
+        loss: str | keras.losses.Loss | type | Callable = "log_loss",
+        metrics: str | Sequence | None = None,
+        callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
+        epochs: int = 5,
+        batch_size: int = 64,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        class_weight: dict | str | None = None,
         **routed,
     ):
         super().__init__(
@@ -190,7 +195,9 @@ default="log_loss"
         """A new encoder of the targets this classifier's loss expects."""
         return ClassEncoder(one_hot=self.loss != "log_loss")
 
-    def fit(self, X, y, sample_weight=None) -> RNNTextClassifier:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn vocabulary and network from texts and their labels.
 
         Parameters
@@ -227,7 +234,13 @@ default="log_loss"
             early_stopping=self.early_stopping,
         )
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None) -> RNNTextClassifier:
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch more, on these texts.
 
         The first call learns the vocabulary, which then stays.
@@ -269,7 +282,7 @@ default="log_loss"
                 )
         return self._fit(X, y, sample_weight, epochs=1, classes=classes, go_on=go_on)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The likeliest label of each text.
 
         Parameters
@@ -285,7 +298,7 @@ default="log_loss"
         scores = self._scores(X)
         return self.target_encoder_.inverse_transform(scores)
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
         """The network's scores: log odds, where the loss is log loss.
 
         Parameters
@@ -302,7 +315,7 @@ default="log_loss"
         return scores[:, 0] if self.target_encoder_.kind_ == "binary" else scores
 
     @available_if(_gives_probabilities)
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """The classes' probabilities.
 
         Not available with the hinge losses.
@@ -322,7 +335,7 @@ default="log_loss"
         return self.target_encoder_.probabilities(scores)
 
     @available_if(_gives_probabilities)
-    def predict_log_proba(self, X) -> np.ndarray:
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """The logarithms of the classes' probabilities.
 
         Not available with the hinge losses.
@@ -340,7 +353,9 @@ default="log_loss"
         scores = self._scores(X)
         return self.target_encoder_.log_probabilities(scores)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Accuracy on given texts and labels.
 
         Parameters
@@ -461,43 +476,43 @@ class, default="squared_error"
     def __init__(
         self,
         *,
-        lowercase=True,
-        strip_accents=None,
-        analyzer="word",
-        tokenizer=None,
-        token_pattern=None,
-        max_features=20_000,
-        min_df=1,
-        max_df=1.0,
-        vocabulary=None,
-        max_length=400,
-        truncate="middle",
-        embeddings=None,
-        embedding_size=128,
-        hidden_size=128,
-        cell="gru",
-        n_layers=1,
-        bidirectional=False,
-        learn_initial_state=False,
-        gate_activation="hard_sigmoid",
-        pooling="concat",
-        embedding_dropout=0.2,
-        dropout=0.2,
-        l2=0.0,
-        optimizer="adam",
-        learning_rate=0.002,
-        clipnorm=1.0,
-        loss="squared_error",
-        metrics=None,
-        callbacks=None,
-        epochs=5,
-        batch_size=64,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=3,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
+        lowercase: bool = True,
+        strip_accents: str | Callable[[str], str] | None = None,
+        analyzer: str = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = None,
+        max_features: int | None = 20_000,
+        min_df: int | float = 1,
+        max_df: int | float = 1.0,
+        vocabulary: Mapping[str, int] | Collection[str] | None = None,
+        max_length: int | None = 400,
+        truncate: str = "middle",
+        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        cell: str = "gru",
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        learn_initial_state: bool = False,
+        gate_activation: str = "hard_sigmoid",
+        pooling: str = "concat",
+        embedding_dropout: float = 0.2,
+        dropout: float = 0.2,
+        l2: float = 0.0,
+        optimizer: str | keras.optimizers.Optimizer | type = "adam",
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
+        clipnorm: float | None = 1.0,
+        loss: str | keras.losses.Loss | type | Callable = "squared_error",
+        metrics: str | Sequence | None = None,
+        callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
+        epochs: int = 5,
+        batch_size: int = 64,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
         **routed,
     ):
         super().__init__(
@@ -546,7 +561,9 @@ class, default="squared_error"
         """A new encoder that standardizes the targets."""
         return ValueEncoder()
 
-    def fit(self, X, y, sample_weight=None) -> RNNTextRegressor:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Learn vocabulary and network from texts and their values.
 
         Parameters
@@ -582,7 +599,9 @@ class, default="squared_error"
             early_stopping=self.early_stopping,
         )
 
-    def partial_fit(self, X, y, sample_weight=None) -> RNNTextRegressor:
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch more, on these texts.
 
         The first call learns the vocabulary and the scale of `y`, which then stay.
@@ -605,7 +624,7 @@ class, default="squared_error"
         self._check_partial_fit_parameters()
         return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The value of each text.
 
         Parameters
@@ -620,7 +639,9 @@ class, default="squared_error"
         scores = self._scores(X)
         return self.target_encoder_.inverse_transform(scores)
 
-    def score(self, X, y, sample_weight=None) -> float:
+    def score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Coefficient of determination on given texts and values.
 
         Parameters
