@@ -68,7 +68,7 @@ def skrnn_runs(embedding_size, hidden_size, batch_size, sequences, targets):
             verbose=0,
         )
 
-    return fit, lambda: model.predict(sequences, batch_size=batch_size)
+    return fit, lambda: model.predict(sequences)
 
 
 def stock_runs(embedding_size, hidden_size, batch_size, sequences, targets):

@@ -164,7 +164,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             ``pooling="concat"``, times 2 with ``bidirectional=True``.
         """
         sequences = self._sequences(X)
-        return self.model_.represent(sequences, batch_size=self.batch_size)
+        return self.model_.represent(sequences)
 
     @property
     def _n_features_out(self) -> int:
@@ -172,7 +172,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
     def _scores(self, X) -> np.ndarray:
         sequences = self._sequences(X)
-        return self.model_.predict(sequences, batch_size=self.batch_size)
+        return self.model_.predict(sequences)
 
     def _sequences(self, X):
         check_is_fitted(self)

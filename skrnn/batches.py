@@ -13,6 +13,10 @@ from skrnn.sequences import Sequences
 # little padding, and few enough that batches change from epoch to epoch.
 _BATCHES_A_POOL = 64
 
+# Prediction cuts batches by tokens, padding included, rather than by texts: one
+# long text must not make a whole batch of its length.
+_TOKENS_A_BATCH = 2**15
+
 
 class LengthSortedBatches(keras.utils.PyDataset):
     """Batches of texts of like length; `shuffle` makes them anew.
@@ -82,10 +86,7 @@ class LengthSortedBatches(keras.utils.PyDataset):
 
 
 def apply_by_length(
-    function: Callable[[np.ndarray], np.ndarray],
-    sequences: Sequences,
-    *,
-    batch_size: int,
+    function: Callable[[np.ndarray], np.ndarray], sequences: Sequences
 ) -> np.ndarray:
     """Apply a function to batches of like length, in the caller's order.
 
@@ -98,19 +99,20 @@ def apply_by_length(
     sequences : Sequences of n_texts
         At least one text.
 
-    batch_size : int
-        Number of texts handed over at once.
-
     Returns
     -------
     ndarray of shape (n_texts, width)
         Row ``i`` belongs to text ``i``.
     """
-    order = np.argsort(sequences.lengths, kind="stable")
-    rows = [
-        function(sequences[order[start : start + batch_size]].padded())
-        for start in range(0, len(order), batch_size)
-    ]
+    lengths = sequences.lengths
+    order = np.argsort(-lengths, kind="stable")
+    rows = []
+    start = 0
+    while start < len(order):
+        n_steps = max(int(lengths[order[start]]), 1)
+        stop = start + max(_TOKENS_A_BATCH // n_steps, 1)
+        rows.append(function(sequences[order[start:stop]].padded()))
+        start = stop
     result = np.empty((len(order), rows[0].shape[1]), rows[0].dtype)
     result[order] = np.concatenate(rows)
     return result

@@ -311,7 +311,7 @@ class SequenceModel(keras.Model):
             **kwargs,
         )
 
-    def predict(self, x: Sequences, *, batch_size: int) -> np.ndarray:
+    def predict(self, x: Sequences) -> np.ndarray:
         """Scores of many texts.
 
         Parameters
@@ -319,18 +319,15 @@ class SequenceModel(keras.Model):
         x : Sequences of n_texts
             At least one text.
 
-        batch_size : int
-            Number of texts computed at once.
-
         Returns
         -------
         ndarray of shape (n_texts, n_outputs), float32
         """
         if self._predict_scores is None:
             self._predict_scores = predictor(self)
-        return apply_by_length(self._predict_scores, x, batch_size=batch_size)
+        return apply_by_length(self._predict_scores, x)
 
-    def represent(self, x: Sequences, *, batch_size: int) -> np.ndarray:
+    def represent(self, x: Sequences) -> np.ndarray:
         """Representations of many texts.
 
         Parameters
@@ -338,16 +335,13 @@ class SequenceModel(keras.Model):
         x : Sequences of n_texts
             At least one text.
 
-        batch_size : int
-            Number of texts computed at once.
-
         Returns
         -------
         ndarray of shape (n_texts, representation_size), float32
         """
         if self._predict_representations is None:
             self._predict_representations = predictor(self.encoder)
-        return apply_by_length(self._predict_representations, x, batch_size=batch_size)
+        return apply_by_length(self._predict_representations, x)
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of all that training changes: weights, seeds, optimizer."""

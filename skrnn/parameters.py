@@ -186,7 +186,7 @@ epochs : int, default=5
     Number of passes over the texts.
 
 batch_size : int, default=64
-    Number of texts an update, and at once in prediction.
+    Number of texts an update.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and
