@@ -29,8 +29,9 @@ def test_indexing_is_that_of_an_array_of_texts(lists, data):
     keys = [
         slice(None, None, -1),
         data.draw(st.slices(n_texts)),
-        np.array(data.draw(st.lists(st.booleans(), min_size=n_texts, max_size=n_texts)))
-        .astype(bool),
+        np.array(
+            data.draw(st.lists(st.booleans(), min_size=n_texts, max_size=n_texts))
+        ).astype(bool),
     ]
     if n_texts:
         keys.append(data.draw(st.lists(st.integers(-n_texts, n_texts - 1), min_size=1)))
