@@ -26,11 +26,11 @@ from skrnn import __version__
 from skrnn._keras import keras, retracing_warnings_filtered
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import CONSTRAINTS, ENCODER_PARAMETERS, TOKENIZER_PARAMETERS
+from skrnn.routing import RoutedEstimator
 from skrnn.sequences import N_RESERVED_IDS
 from skrnn.texts import check_texts
 from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
-from skrnn.wrappers import RoutedEstimator
 
 _MAX_SEED = np.iinfo(np.int32).max
 
@@ -38,8 +38,8 @@ _MAX_SEED = np.iinfo(np.int32).max
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
     """What `RNNTextClassifier` and `RNNTextRegressor` have in common.
 
-    A subclass gives `target_encoder`, `_fit_target_encoder`, `_strata` (what early
-    stopping stratifies by), `_activation` and `_loss_and_arguments`.
+    A subclass gives `_fit_target_encoder`, `_strata` (what early stopping
+    stratifies by), `_activation` and `_loss_and_arguments`.
     """
 
     _parameter_constraints = CONSTRAINTS
@@ -125,9 +125,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self.verbose = verbose
         self._set_routed(routed)
 
-    @property
-    def feature_encoder(self) -> Tokenizer:
-        """A new tokenizer of this estimator's parameters."""
+    def _new_tokenizer(self) -> Tokenizer:
         parameters = {name: getattr(self, name) for name in TOKENIZER_PARAMETERS}
         return Tokenizer(**parameters)
 
@@ -232,7 +230,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         weight = (weight[kept] / weight[kept].mean()).astype(keras.config.floatx())
         if go_on:
             random_state = copy.deepcopy(self._random_state)
-            target_encoder = self.target_encoder_
+            target_encoder = self._target_encoder
         else:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
             random_state = np.random.RandomState(seed)
@@ -247,7 +245,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             tokenizer, model = self.tokenizer_, self.model_
             sequences = tokenizer.transform(train_texts)
         else:
-            tokenizer = self.feature_encoder
+            tokenizer = self._new_tokenizer()
             sequences = tokenizer.fit_transform(train_texts)
             model = self._build_model(tokenizer, target_encoder, random_state)
         if early_stopping:
@@ -265,7 +263,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     (sequences, targets[train], weight[train]),
                     held_out,
                     epochs=epochs,
-                    initial_epoch=self.current_epoch if go_on else 0,
+                    initial_epoch=self.n_iter_ if go_on else 0,
                     random_state=random_state,
                 )
         except BaseException:
@@ -279,7 +277,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         }
         self.n_iter_ = len(self.history_["loss"])
         self.tokenizer_ = tokenizer
-        self.target_encoder_ = target_encoder
+        self._target_encoder = target_encoder
         self.model_ = model
         self._random_state = random_state
         return self
@@ -365,7 +363,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         tags.input_tags.two_d_array = False
         tags.input_tags.one_d_array = True
         tags.input_tags.string = True
-        tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 

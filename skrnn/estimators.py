@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import ClassifierTags, RegressorTags, Tags, compute_sample_weight
+from sklearn.utils import Tags, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array
@@ -18,7 +18,6 @@ from skrnn._keras import keras
 from skrnn.base import TextEstimator
 from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder, ValueEncoder
-from skrnn.wrappers import KerasClassifier, KerasRegressor
 
 _HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
 
@@ -38,7 +37,7 @@ def _gives_probabilities(classifier) -> bool:
 
 
 @documented
-class RNNTextClassifier(TextEstimator, KerasClassifier):
+class RNNTextClassifier(ClassifierMixin, TextEstimator):
     """Classify texts with a recurrent neural network.
 
     Raw texts go in: a built-in tokenizer learns the vocabulary, an embedding
@@ -188,12 +187,7 @@ default="log_loss"
     @property
     def classes_(self) -> np.ndarray:
         """The labels in sorted order, shape (n_classes,)."""
-        return self.target_encoder_.classes_
-
-    @property
-    def target_encoder(self) -> ClassEncoder:
-        """A new encoder of the targets this classifier's loss expects."""
-        return ClassEncoder(one_hot=self.loss != "log_loss")
+        return self._target_encoder.classes_
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -296,7 +290,7 @@ default="log_loss"
             Labels, or a multilabel indicator.
         """
         scores = self._scores(X)
-        return self.target_encoder_.inverse_transform(scores)
+        return self._target_encoder.inverse_transform(scores)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """The network's scores: log odds, where the loss is log loss.
@@ -312,7 +306,7 @@ default="log_loss"
             For two classes the score of ``classes_[1]``.
         """
         scores = self._scores(X)
-        return scores[:, 0] if self.target_encoder_.kind_ == "binary" else scores
+        return scores[:, 0] if self._target_encoder.kind_ == "binary" else scores
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
@@ -332,7 +326,7 @@ default="log_loss"
             indicator, where each column is a probability of its own.
         """
         scores = self._scores(X)
-        return self.target_encoder_.probabilities(scores)
+        return self._target_encoder.probabilities(scores)
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
@@ -351,30 +345,7 @@ default="log_loss"
             In the order of `classes_`.
         """
         scores = self._scores(X)
-        return self.target_encoder_.log_probabilities(scores)
-
-    def score(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Accuracy on given texts and labels.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_texts,)
-            Texts.
-
-        y : array-like of shape (n_texts,) or (n_texts, n_classes)
-            True labels, or a multilabel indicator, whose rows count as right when
-            all of their columns are.
-
-        sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts.
-
-        Returns
-        -------
-        float
-        """
-        return ClassifierMixin.score(self, X, y, sample_weight)
+        return self._target_encoder.log_probabilities(scores)
 
     def _check_partial_fit_parameters(self) -> None:
         super()._check_partial_fit_parameters()
@@ -393,7 +364,7 @@ default="log_loss"
         return weight * compute_sample_weight(self.class_weight, y)
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
-        return self.target_encoder.fit(y, classes)
+        return ClassEncoder(one_hot=self.loss != "log_loss").fit(y, classes)
 
     def _strata(self, y):
         return y if y.ndim == 1 else None
@@ -412,13 +383,12 @@ default="log_loss"
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.estimator_type = "classifier"
-        tags.classifier_tags = ClassifierTags(multi_label=True)
+        tags.classifier_tags.multi_label = True
         return tags
 
 
 @documented
-class RNNTextRegressor(TextEstimator, KerasRegressor):
+class RNNTextRegressor(RegressorMixin, TextEstimator):
     """Predict values from texts with a recurrent neural network.
 
     The network is that of `RNNTextClassifier` [1]_. Targets are standardized
@@ -556,11 +526,6 @@ class, default="squared_error"
             **routed,
         )
 
-    @property
-    def target_encoder(self) -> ValueEncoder:
-        """A new encoder that standardizes the targets."""
-        return ValueEncoder()
-
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -637,37 +602,14 @@ class, default="squared_error"
         ndarray of shape (n_texts,) or (n_texts, n_outputs), float64
         """
         scores = self._scores(X)
-        return self.target_encoder_.inverse_transform(scores)
-
-    def score(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Coefficient of determination on given texts and values.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_texts,)
-            Texts.
-
-        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
-            True values.
-
-        sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts.
-
-        Returns
-        -------
-        float
-            1 at best; 0 for the mean of `y`.
-        """
-        return RegressorMixin.score(self, X, y, sample_weight)
+        return self._target_encoder.inverse_transform(scores)
 
     def _check_targets(self, y) -> np.ndarray:
         y = super()._check_targets(y)
         return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ValueEncoder:
-        return self.target_encoder.fit(y, sample_weight)
+        return ValueEncoder().fit(y, sample_weight)
 
     def _strata(self, y):
         return None
@@ -680,7 +622,5 @@ class, default="squared_error"
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.estimator_type = "regressor"
-        tags.regressor_tags = RegressorTags()
         tags.target_tags.multi_output = True
         return tags

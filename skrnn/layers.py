@@ -87,6 +87,61 @@ class BlockOrthogonal(keras.initializers.Initializer):
         return {"seed": self.seed}
 
 
+class Embedding(keras.layers.Layer):
+    """A vector for every id, whose gradient is summed over an id's places.
+
+    On TensorFlow, `keras.layers.Embedding` hands the optimizer one row for every
+    place an id stands at. The norm that gradients are clipped to and the squares
+    that Adam averages are then those of the rows, not those of their sums, and a
+    text that is there twice differs from one that weighs twice.
+
+    Parameters
+    ----------
+    n_ids, size : int
+        Number and size of the vectors.
+
+    seed : int
+        Fixes the initial vectors, uniform between -0.05 and 0.05.
+    """
+
+    def __init__(self, n_ids: int, size: int, *, seed: int, **kwargs):
+        super().__init__(**kwargs)
+        self.n_ids = n_ids
+        self.size = size
+        self.seed = seed
+
+    def build(self, input_shape):
+        self.embeddings = self.add_weight(
+            (self.n_ids, self.size),
+            initializer=keras.initializers.RandomUniform(seed=self.seed),
+            name="embeddings",
+        )
+
+    def call(self, ids):
+        """Vectors of shape (batch, steps, size).
+
+        Parameters
+        ----------
+        ids : int32 tensor of shape (batch, steps)
+            Rows of the table.
+        """
+
+        def look_up(table):
+            def gradient(*upstreams, upstream=None):
+                upstream = upstreams[0] if upstream is None else upstream
+                return ops.segment_sum(
+                    ops.reshape(upstream, (-1, self.size)),
+                    ops.reshape(ids, (-1,)),
+                    num_segments=self.n_ids,
+                )
+
+            return ops.take(table, ids, axis=0), gradient
+
+        # A custom gradient takes tensors, and TensorFlow's variables are none.
+        table = ops.reshape(self.embeddings, (self.n_ids, self.size))
+        return ops.custom_gradient(look_up)(table)
+
+
 class RecurrentLayer(keras.layers.Layer):
     """A recurrent layer: everything that does not depend on the kind of cell.
 

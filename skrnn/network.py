@@ -10,7 +10,7 @@ import numpy as np
 
 from skrnn._keras import keras
 from skrnn.batches import LengthSortedBatches, apply_by_length
-from skrnn.layers import CELLS, pool
+from skrnn.layers import CELLS, Embedding, pool
 from skrnn.loops import JIT_COMPILE, feed, predictor
 from skrnn.sequences import PADDING_ID, Sequences
 
@@ -110,11 +110,7 @@ class SequenceEncoder(keras.Model):
         n_poolings = 3 if pooling == "concat" else 1
         self.representation_size = hidden_size * n_poolings * len(self.directions)
         seeds = iter(range(seed, seed + 10**6, _SEED_STRIDE))
-        self.embedding = keras.layers.Embedding(
-            vocabulary_size,
-            embedding_size,
-            embeddings_initializer=keras.initializers.RandomUniform(seed=next(seeds)),
-        )
+        self.embedding = Embedding(vocabulary_size, embedding_size, seed=next(seeds))
         self.embedding_dropout = keras.layers.SpatialDropout1D(
             embedding_dropout, seed=next(seeds)
         )

@@ -1,4 +1,4 @@
-"""The contact with scikeras: its routed parameters, on scikit-learn's manners."""
+"""The contact with scikeras: parameters routed to Keras objects by their names."""
 
 from __future__ import annotations
 
@@ -31,43 +31,32 @@ def _put_back(attributes):
 # Importing scikeras replaces how every Keras object of the process is pickled
 # and copied. Keras' own ways do, and others in the process rely on them.
 with _put_back(_PATCHED_BY_SCIKERAS):
-    from scikeras.wrappers import BaseWrapper, KerasClassifier, KerasRegressor
+    from scikeras.wrappers import BaseWrapper
 
-__all__ = ["KerasClassifier", "KerasRegressor", "RoutedEstimator"]
-
+_PREFIXES = frozenset({"optimizer", "loss", "metrics", "callbacks", "compile"})
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
-class RoutedEstimator(BaseWrapper):
-    """What the estimators take from scikeras, mended where it departs from sklearn.
+def _is_routed(name: str) -> bool:
+    prefix, separator, rest = name.partition("__")
+    return bool(separator and rest) and prefix in _PREFIXES
 
-    Besides the parameters of its signature an estimator takes scikeras' routed
-    ones, such as ``optimizer__beta_1=0.95``. `get_params` lists exactly the
-    parameters of the signature and those routed ones that were given.
+
+class RoutedEstimator(BaseEstimator):
+    """An estimator that takes scikeras' routed parameters besides its own.
+
+    Such as ``optimizer__beta_1=0.95``. `get_params` lists exactly the parameters
+    of the signature and those routed ones that were given.
     """
-
-    _routing_prefixes = frozenset(
-        {"optimizer", "loss", "metrics", "callbacks", "compile"}
-    )
-
-    __repr__ = BaseEstimator.__repr__
-
-    def _is_routed(self, name: str) -> bool:
-        prefix, separator, rest = name.partition("__")
-        return bool(separator and rest) and prefix in self._routing_prefixes
 
     def _set_routed(self, routed: dict) -> None:
         for name in routed:
-            if not self._is_routed(name):
+            if not _is_routed(name):
                 raise TypeError(
                     f"{type(self).__name__}.__init__() got an unexpected keyword "
                     f"argument '{name}'"
                 )
         vars(self).update(routed)
-
-    @classmethod
-    def _get_param_names(cls):
-        return super(BaseWrapper, cls)._get_param_names()
 
     def get_params(self, deep: bool = True) -> dict:
         """Get parameters for this estimator.
@@ -83,11 +72,10 @@ class RoutedEstimator(BaseWrapper):
             Parameter names mapped to their values, the routed ones that were
             given included.
         """
-        routed = {name: vars(self)[name] for name in vars(self) if "__" in name}
-        routed = {
-            name: value for name, value in routed.items() if self._is_routed(name)
-        }
-        return {**super().get_params(deep), **routed}
+        return {**super().get_params(deep), **self._routed()}
+
+    def _routed(self) -> dict:
+        return {name: vars(self)[name] for name in vars(self) if _is_routed(name)}
 
     def set_params(self, **params):
         """Set the parameters of this estimator.
@@ -102,9 +90,9 @@ class RoutedEstimator(BaseWrapper):
         -------
         self : object
         """
-        routed = {name: params[name] for name in params if self._is_routed(name)}
+        routed = {name: params[name] for name in params if _is_routed(name)}
         plain = {name: params[name] for name in params if name not in routed}
-        BaseEstimator.set_params(self, **plain)
+        super().set_params(**plain)
         vars(self).update(routed)
         return self
 
@@ -119,8 +107,7 @@ class RoutedEstimator(BaseWrapper):
         loss_arguments : dict
             Arguments of a loss class; routed ones come before them.
         """
-        params = self.get_params(deep=False)
-        given = {name: params[name] for name in params if self._is_routed(name)}
+        given = self._routed()
         defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             defaults["optimizer__learning_rate"] = self.learning_rate
@@ -135,9 +122,7 @@ class RoutedEstimator(BaseWrapper):
         return router._get_compile_kwargs()
 
     def _build_callbacks(self) -> list:
-        params = self.get_params(deep=False)
-        given = {name: params[name] for name in params if self._is_routed(name)}
-        router = BaseWrapper(callbacks=self.callbacks, **given)
+        router = BaseWrapper(callbacks=self.callbacks, **self._routed())
         router._initialize_callbacks()
         return list(keras.tree.flatten(router._fit_callbacks))
 

@@ -1,0 +1,23 @@
+"""What several test files share."""
+
+import numpy as np
+import pytest
+
+from skrnn.datasets import load_docstrings
+
+PER_LIBRARY = 80
+
+
+@pytest.fixture(scope="session")
+def docstrings():
+    """Real texts and the library each is of, as many of each, in mixed order."""
+    bunch = load_docstrings()
+    libraries = np.asarray(bunch.target_names)[bunch.target]
+    chosen = np.concatenate(
+        [
+            np.flatnonzero(libraries == name)[:PER_LIBRARY]
+            for name in ("keras", "numpy", "sklearn")
+        ]
+    )
+    chosen.sort()
+    return [bunch.data[i] for i in chosen], libraries[chosen]

@@ -1,0 +1,93 @@
+"""scikit-learn's own checks, which skip estimators of text, run all the same.
+
+They hand over tables of numbers: the estimators below make a text of each row.
+"""
+
+import inspect
+from itertools import product
+
+import keras
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.validation import validate_data
+
+from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn.tokenizer import Tokenizer
+
+N_FEATURES = 30
+MAX_LEVEL = 4
+
+
+class NumericTexts:
+    """A token for each feature names the feature and the level of its value."""
+
+    def __init_subclass__(cls):
+        # One check sets every name in the signature, as if `**routed` were the
+        # name of a parameter.
+        signature = inspect.signature(cls.__init__)
+        named = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+        cls.__signature__ = signature.replace(parameters=named[1:])
+
+    def _new_tokenizer(self):
+        # Learned ids would depend on how often a row is repeated.
+        levels = range(-MAX_LEVEL, MAX_LEVEL + 1)
+        tokens = [f"{i}:{level}" for i, level in product(range(N_FEATURES), levels)]
+        return Tokenizer(tokenizer=str.split, vocabulary=tokens)
+
+    def _check_texts(self, X, *, reset):
+        X = validate_data(self, X, reset=reset, dtype=np.float64)
+        levels = np.clip(np.round(2 * X), -MAX_LEVEL, MAX_LEVEL).astype(int)
+        return [
+            " ".join(f"{i}:{level}" for i, level in enumerate(row)) for row in levels
+        ]
+
+    def _compile_arguments(self, loss, loss_arguments):
+        # Tracing would take longer than the few steps that follow.
+        arguments = super()._compile_arguments(loss, loss_arguments)
+        return {**arguments, "run_eagerly": True}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.one_d_array = False
+        tags.input_tags.string = False
+        return tags
+
+
+class NumericClassifier(NumericTexts, RNNTextClassifier):
+    pass
+
+
+class NumericRegressor(NumericTexts, RNNTextRegressor):
+    pass
+
+
+SMALL = {
+    "embedding_size": 32,
+    "hidden_size": 32,
+    "embedding_dropout": 0,
+    "dropout": 0,
+    "learning_rate": 0.03,
+    "epochs": 2,
+    "batch_size": 32,
+}
+
+
+@pytest.fixture
+def double_precision():
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    # The policy follows floatx only until its first use.
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
+@parametrize_with_checks([NumericClassifier(**SMALL), NumericRegressor(**SMALL)])
+def test_sklearn_checks(estimator, check, request):
+    if "weight_equivalence" in check.func.__name__:
+        # It asks for 1e-7, the rounding of single precision in one sum.
+        request.getfixturevalue("double_precision")
+    check(estimator)
