@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Two workers on two cores: threads of their own would only fight for them.
-TEST_ENV := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1
+TEST_ENV := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1
 
 .PHONY: help demo test lint format clean
 

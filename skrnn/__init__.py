@@ -8,8 +8,8 @@ __version__ = "0.1.0.dev0"
 
 # Importing Keras and its backend takes seconds: a name is imported on first use.
 _ROOMS = {
-    "RNNTextClassifier": "skrnn.estimators",
-    "RNNTextRegressor": "skrnn.estimators",
+    "RNNTextClassifier": "skrnn.classifier",
+    "RNNTextRegressor": "skrnn.regressor",
     "Sequences": "skrnn.sequences",
     "Tokenizer": "skrnn.tokenizer",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -33,6 +34,17 @@ from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
 
 _MAX_SEED = np.iinfo(np.int32).max
+
+
+@contextlib.contextmanager
+def _put_back_on_error(model: SequenceModel):
+    """Undo what training has done to a model when anything is raised."""
+    state = model.get_state()
+    try:
+        yield
+    except BaseException:
+        model.set_state(state)
+        raise
 
 
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
@@ -206,6 +218,17 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             )
         return weight
 
+    def _check_data(self, X, y, sample_weight, *, reset: bool):
+        """Texts, targets and weights of mean 1, those of weight 0 left out."""
+        texts = self._check_texts(X, reset=reset)
+        y = self._check_targets(y)
+        check_consistent_length(texts, y)
+        weight = self._check_sample_weight(y, sample_weight)
+        # A text without weight must not even lend its words to the vocabulary.
+        kept = np.flatnonzero(weight)
+        weight = weight[kept] / weight[kept].mean()
+        return [texts[i] for i in kept], y[kept], weight.astype(keras.config.floatx())
+
     def _fit(
         self,
         X,
@@ -216,18 +239,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         classes=None,
         go_on: bool = False,
         early_stopping: bool = False,
-    ):
+    ) -> Self:
         """Train; nothing of the estimator changes before all has gone well."""
         self._validate_params()
-        texts = self._check_texts(X, reset=not go_on)
-        y = self._check_targets(y)
-        check_consistent_length(texts, y)
-        weight = self._check_sample_weight(y, sample_weight)
-        # A text without weight must not even lend its words to the vocabulary.
-        kept = np.flatnonzero(weight)
-        texts = [texts[i] for i in kept]
-        y = y[kept]
-        weight = (weight[kept] / weight[kept].mean()).astype(keras.config.floatx())
+        texts, y, weight = self._check_data(X, y, sample_weight, reset=not go_on)
         if go_on:
             random_state = copy.deepcopy(self._random_state)
             target_encoder = self._target_encoder
@@ -236,40 +251,37 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             random_state = np.random.RandomState(seed)
             target_encoder = self._fit_target_encoder(y, weight, classes)
         targets = target_encoder.transform(y)
-        train = np.arange(len(texts))
-        held_out = None
+        train, held_out = np.arange(len(texts)), None
         if early_stopping:
-            train, held_out = self._split(y, random_state)
-        train_texts = [texts[i] for i in train]
+            train, held_out = train_test_split(
+                train,
+                test_size=self.validation_fraction,
+                random_state=random_state,
+                stratify=self._strata(y),
+            )
+
+        def data(tokenize, part):
+            sequences = tokenize([texts[i] for i in part])
+            return sequences, targets[part], weight[part]
+
         if go_on:
             tokenizer, model = self.tokenizer_, self.model_
-            sequences = tokenizer.transform(train_texts)
+            training_data = data(tokenizer.transform, train)
         else:
             tokenizer = self._new_tokenizer()
-            sequences = tokenizer.fit_transform(train_texts)
+            training_data = data(tokenizer.fit_transform, train)
             model = self._build_model(tokenizer, target_encoder, random_state)
-        if early_stopping:
-            held_out = (
-                tokenizer.transform([texts[i] for i in held_out]),
-                targets[held_out],
-                weight[held_out],
-            )
-        before = model.get_state() if go_on else None
         history = {"loss": []}
-        try:
-            if epochs:
+        if epochs:
+            with _put_back_on_error(model) if go_on else contextlib.nullcontext():
                 history = self._train(
                     model,
-                    (sequences, targets[train], weight[train]),
-                    held_out,
+                    training_data,
+                    data(tokenizer.transform, held_out) if early_stopping else None,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
                     random_state=random_state,
                 )
-        except BaseException:
-            if go_on:
-                model.set_state(before)
-            raise
         earlier = self.history_ if go_on else {}
         self.history_ = {
             name: [*earlier.get(name, []), *history.get(name, [])]
@@ -277,18 +289,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         }
         self.n_iter_ = len(self.history_["loss"])
         self.tokenizer_ = tokenizer
-        self._target_encoder = target_encoder
         self.model_ = model
+        self._target_encoder = target_encoder
         self._random_state = random_state
         return self
-
-    def _split(self, y, random_state):
-        return train_test_split(
-            np.arange(y.shape[0]),
-            test_size=self.validation_fraction,
-            random_state=random_state,
-            stratify=self._strata(y),
-        )
 
     def _build_model(self, tokenizer, target_encoder, random_state) -> SequenceModel:
         encoder = {name: getattr(self, name) for name in ENCODER_PARAMETERS}

@@ -10,8 +10,9 @@ import numpy as np
 
 from skrnn._keras import keras
 from skrnn.batches import LengthSortedBatches, apply_by_length
-from skrnn.layers import CELLS, Embedding, pool
+from skrnn.layers import Embedding, pool
 from skrnn.loops import JIT_COMPILE, feed, predictor
+from skrnn.recurrent import CELLS
 from skrnn.sequences import PADDING_ID, Sequences
 
 ops = keras.ops

@@ -10,7 +10,8 @@ from numbers import Integral, Real
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skrnn._keras import keras
-from skrnn.layers import CELLS, GATES
+from skrnn.gates import GATES
+from skrnn.recurrent import CELLS
 from skrnn.tokenizer import Tokenizer
 
 _SIZE = [Interval(Integral, 1, None, closed="left")]

@@ -6,15 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skrnn._keras import keras
-from skrnn.layers import (
-    CELLS,
-    GATES,
-    GRU,
-    LSTM,
-    BlockOrthogonal,
-    SimpleRecurrent,
-    pool,
-)
+from skrnn.gates import GATES
+from skrnn.layers import pool
+from skrnn.recurrent import CELLS, GRU, LSTM, BlockOrthogonal, SimpleRecurrent
 from skrnn.sequences import Sequences
 
 N_FEATURES, SIZE = 5, 4

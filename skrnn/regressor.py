@@ -1,0 +1,264 @@
+"""From texts to values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array
+
+from skrnn._keras import keras
+from skrnn.base import TextEstimator
+from skrnn.parameters import documented
+from skrnn.targets import ValueEncoder
+
+_LOSSES = {
+    "squared_error": keras.losses.MeanSquaredError,
+    "absolute_error": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,
+}
+
+
+@documented
+class RNNTextRegressor(RegressorMixin, TextEstimator):
+    """Predict values from texts with a recurrent neural network.
+
+    The network is that of `RNNTextClassifier` [1]_. Targets are standardized
+    before they meet the loss, and predictions are of the targets' own scale.
+
+    Parameters
+    ----------
+    <text>
+
+    <network>
+
+    <optimizer>
+
+    loss : {"squared_error", "absolute_error", "huber"}, `keras.losses.Loss` or \
+class, default="squared_error"
+        What is minimised, between standardized targets and the network's scores.
+        Huber's width is in standard deviations too: ``loss__delta=1.0``.
+
+    <training>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    RNNTextClassifier : The same for labels.
+    Tokenizer : The tokenizer alone.
+
+    References
+    ----------
+    <references>
+
+    Examples
+    --------
+    >>> from skrnn import RNNTextRegressor
+    >>> texts = ["a fine film", "a dull film", "fine, fine!", "so dull"] * 8
+    >>> stars = [8.0, 3.0, 9.0, 2.0] * 8
+    >>> regressor = RNNTextRegressor(epochs=10, batch_size=4, random_state=0)
+    >>> dull, fine = regressor.fit(texts, stars).predict(["a dull story", "fine"])
+    >>> bool(dull < 5 < fine)
+    True
+    """
+
+    _parameter_constraints = {
+        **TextEstimator._parameter_constraints,
+        "loss": [
+            StrOptions(set(_LOSSES)),
+            keras.losses.Loss,
+            type,
+            callable,
+        ],
+    }
+
+    def __init__(
+        self,
+        *,
+        lowercase: bool = True,
+        strip_accents: str | Callable[[str], str] | None = None,
+        analyzer: str = "word",
+        tokenizer: Callable[[str], Iterable[str]] | None = None,
+        token_pattern: str | None = None,
+        max_features: int | None = 20_000,
+        min_df: int | float = 1,
+        max_df: int | float = 1.0,
+        vocabulary: Mapping[str, int] | Collection[str] | None = None,
+        max_length: int | None = 400,
+        truncate: str = "middle",
+        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
+        embedding_size: int = 128,
+        hidden_size: int = 128,
+        cell: str = "gru",
+        n_layers: int = 1,
+        bidirectional: bool = False,
+        learn_initial_state: bool = False,
+        gate_activation: str = "hard_sigmoid",
+        pooling: str = "concat",
+        embedding_dropout: float = 0.2,
+        dropout: float = 0.2,
+        l2: float = 0.0,
+        optimizer: str | keras.optimizers.Optimizer | type = "adam",
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
+        clipnorm: float | None = 1.0,
+        loss: str | keras.losses.Loss | type | Callable = "squared_error",
+        metrics: str | Sequence | None = None,
+        callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
+        epochs: int = 5,
+        batch_size: int = 64,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+        **routed,
+    ):
+        super().__init__(
+            lowercase=lowercase,
+            strip_accents=strip_accents,
+            analyzer=analyzer,
+            tokenizer=tokenizer,
+            token_pattern=token_pattern,
+            max_features=max_features,
+            min_df=min_df,
+            max_df=max_df,
+            vocabulary=vocabulary,
+            max_length=max_length,
+            truncate=truncate,
+            embeddings=embeddings,
+            embedding_size=embedding_size,
+            hidden_size=hidden_size,
+            cell=cell,
+            n_layers=n_layers,
+            bidirectional=bidirectional,
+            learn_initial_state=learn_initial_state,
+            gate_activation=gate_activation,
+            pooling=pooling,
+            embedding_dropout=embedding_dropout,
+            dropout=dropout,
+            l2=l2,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            clipnorm=clipnorm,
+            loss=loss,
+            metrics=metrics,
+            callbacks=callbacks,
+            epochs=epochs,
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+            **routed,
+        )
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn vocabulary and network from texts and their values.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts: a list, an array, a Series, or one column of a table.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
+            Values.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts in the loss. A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter, a text, a value or a weight is not valid, or training
+            diverges. The estimator is then left as it was.
+
+        TypeError
+            If a text is no `str`.
+        """
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            epochs=self.epochs,
+            go_on=self.warm_start and hasattr(self, "model_"),
+            early_stopping=self.early_stopping,
+        )
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch more, on these texts.
+
+        The first call learns the vocabulary and the scale of `y`, which then stay.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        y : array-like of shape (n_texts,) or (n_texts, n_outputs)
+            Values.
+
+        sample_weight : array-like of shape (n_texts,), default=None
+            Weights of the texts in the loss. A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : object
+        """
+        self._check_partial_fit_parameters()
+        return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """The value of each text.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_texts,)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n_texts,) or (n_texts, n_outputs), float64
+        """
+        scores = self._scores(X)
+        return self._target_encoder.inverse_transform(scores)
+
+    def _check_targets(self, y) -> np.ndarray:
+        y = super()._check_targets(y)
+        return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+
+    def _fit_target_encoder(self, y, sample_weight, classes) -> ValueEncoder:
+        return ValueEncoder().fit(y, sample_weight)
+
+    def _strata(self, y):
+        return None
+
+    def _activation(self, target_encoder: ValueEncoder) -> str:
+        return "linear"
+
+    def _loss_and_arguments(self, target_encoder: ValueEncoder):
+        return _LOSSES.get(self.loss, self.loss), {}
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,67 @@
+"""The other backends of Keras: fit, predict, transform and pickle."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import pickle
+import keras
+import numpy as np
+from skrnn import RNNTextClassifier, RNNTextRegressor
+
+assert keras.backend.backend() == BACKEND
+# One batch of one length, for there are backends that compile each shape anew.
+texts = ["a fine film", "so very dull", "fine, fine", ""] * 4
+params = dict(embedding_size=4, hidden_size=4, batch_size=16, random_state=0)
+
+
+def check(estimator, y):
+    fitted = estimator.fit(texts, y)
+    assert np.isfinite(fitted.history_["loss"]).all()
+    predicted, represented = fitted.predict(texts), fitted.transform(texts)
+    assert predicted.shape == (16,)
+    assert np.isfinite(represented).all()
+    alone = fitted.transform(texts[3:4])
+    np.testing.assert_allclose(alone, represented[3:4], rtol=0, atol=1e-6)
+    other = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(other.predict(texts), predicted)
+    fitted.partial_fit(texts, y)
+    other.partial_fit(texts, y)
+    weights = fitted.model_.get_weights()
+    for one, another in zip(weights, other.model_.get_weights()):
+        np.testing.assert_array_equal(one, another)
+    return fitted
+
+
+class Fails(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise RuntimeError
+
+
+check(RNNTextRegressor(**params, cell="lstm", epochs=1), range(16))
+y = ["good", "bad", "good", "bad"] * 4
+fitted = check(RNNTextClassifier(**params, learning_rate=0.1, epochs=10), y)
+assert fitted.score(texts, y) == 1.0
+before = fitted.decision_function(texts)
+try:
+    fitted.set_params(callbacks=Fails()).partial_fit(texts, y)
+except RuntimeError:
+    np.testing.assert_array_equal(fitted.decision_function(texts), before)
+else:
+    raise AssertionError("the callback was not called")
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend}, another backend of Keras, is not installed")
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("BACKEND", repr(backend))],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        check=True,
+    )

@@ -1,0 +1,392 @@
+"""What bad input gets, and that it never leaves an estimator half changed."""
+
+import copy
+import pathlib
+
+import keras
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse
+from corpus import (
+    LABELS,
+    STARS,
+    STRANGE_TEXTS,
+    TEXTS,
+    TINY,
+    assert_same_model,
+    classifier,
+    regressor,
+)
+from sklearn.exceptions import NotFittedError
+
+from skrnn import RNNTextClassifier
+
+# Two batches an epoch, so that there is a middle of it.
+PARAMS = {"batch_size": 8, "clipnorm": None, "epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def untouched():
+    return classifier(**PARAMS).fit(TEXTS, LABELS)
+
+
+# Texts
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        tuple,
+        np.array,
+        lambda texts: np.array(texts, dtype=object),
+        lambda texts: np.array(texts)[:, None],
+        lambda texts: [[text] for text in texts],
+        lambda texts: pd.Series(texts, index=range(100, 116)),
+        lambda texts: pd.Series(texts, dtype="category"),
+        lambda texts: pd.DataFrame({"text": texts}),
+        pl.Series,
+        lambda texts: pl.DataFrame({"text": texts}),
+        pa.array,
+        lambda texts: pa.chunked_array([texts[:3], texts[3:]]),
+    ],
+)
+def test_containers_of_texts(fitted, container):
+    X = container(TEXTS)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(TEXTS))
+    initialized = classifier().initialize(X, LABELS)
+    assert initialized.tokenizer_.vocabulary_ == fitted.tokenizer_.vocabulary_
+
+
+BAD_TEXTS = [
+    ("one bare string", ValueError, "wrap it in a list"),
+    (["a", None] * 8, ValueError, "position 1 is missing.*fillna"),
+    (["a", "b", np.nan, None] * 4, ValueError, "position 2 is missing.*SimpleImputer"),
+    (pd.Series(["a", pd.NA] * 8), ValueError, "position 1 is missing"),
+    (pd.Series(["a", None] * 8, dtype="string"), ValueError, "position 1 is missing"),
+    (pl.Series(["a", None] * 8), ValueError, "position 1 is missing.*fill_null"),
+    (pa.array(["a", None] * 8), ValueError, "position 1 is missing"),
+    (["a", b"b"] * 8, TypeError, "position 1, got bytes: decode it first"),
+    (np.array([b"a"] * 16), TypeError, "position 0, got bytes: decode it first"),
+    (["a", "b", 3.5, 4] * 4, TypeError, "position 2, got float"),
+    (np.arange(16), TypeError, "position 0, got int"),
+    ([object()] * 16, TypeError, "position 0, got object"),
+    (np.array([["a", "b"]] * 16), ValueError, "ColumnTransformer"),
+    (pd.DataFrame({"one": TEXTS, "two": TEXTS}), ValueError, "ColumnTransformer"),
+    (scipy.sparse.csr_array(np.eye(16)), TypeError, "got csr_array"),
+    (dict.fromkeys(range(16), "a"), TypeError, "got dict"),
+    ({"a", "b"}, TypeError, "got set"),
+    ((text for text in TEXTS), TypeError, "got generator"),
+    (b"bytes", TypeError, "got bytes"),
+    (None, TypeError, "got NoneType"),
+    (5, TypeError, "got int"),
+    ([], ValueError, "Found array with 0 sample"),
+    (np.array([], dtype=str), ValueError, "Found array with 0 sample"),
+]
+
+
+@pytest.mark.parametrize(("X", "error", "message"), BAD_TEXTS)
+def test_bad_texts(fitted, X, error, message):
+    with pytest.raises(error, match=message):
+        classifier().fit(X, LABELS)
+    with pytest.raises(error, match=message):
+        classifier().partial_fit(X, LABELS, classes=["bad", "good"])
+    for method in ("predict", "predict_proba", "decision_function", "transform"):
+        with pytest.raises(error, match=message):
+            getattr(fitted, method)(X)
+
+
+@pytest.mark.parametrize("text", STRANGE_TEXTS, ids=lambda text: ascii(text[:8]))
+def test_strange_texts_are_valid(fitted, text):
+    for texts in ([text], [text, *TEXTS]):
+        assert np.isfinite(fitted.predict_proba(texts)).all()
+        assert np.isfinite(fitted.transform(texts)).all()
+
+
+def test_strange_texts_can_be_learned_from():
+    texts = TEXTS + STRANGE_TEXTS
+    fitted = classifier(max_length=8).fit(texts, np.arange(len(texts)) % 2)
+    assert np.isfinite(fitted.history_["loss"]).all()
+    assert np.isfinite(fitted.predict_proba(texts)).all()
+
+
+def test_strange_texts_alone_can_be_learned_from():
+    texts = STRANGE_TEXTS[:-1]
+    fitted = regressor(batch_size=1).fit(texts, np.arange(len(texts)))
+    assert np.isfinite(fitted.history_["loss"]).all()
+    assert np.isfinite(fitted.predict(texts)).all()
+
+
+def test_texts_without_any_token_cannot_be_learned_from():
+    with pytest.raises(ValueError, match="empty vocabulary"):
+        classifier().fit(["", " "] * 8, LABELS)
+
+
+# Targets and weights
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["a", "b"], r"inconsistent numbers of samples: \[16, 2\]"),
+        ([], "minimum of 1 is required|inconsistent numbers of samples"),
+        ([0.0, np.nan] * 8, "Input y contains NaN"),
+        (["a", None] * 8, "contains NaN"),
+        (pd.Series(["a", None] * 8), "contains NaN"),
+        (pd.Series(["a", np.nan] * 8, dtype="category"), "contains NaN"),
+        (pd.Series([1, pd.NA] * 8, dtype="Int64"), "Input y contains NaN"),
+        (pd.Series(["a", pd.NA] * 8, dtype="string"), "contains NaN"),
+        (["one"] * 16, "number of classes has to be greater than one; got 1 class"),
+        (np.linspace(0, 1, 16), "Unknown label type: continuous"),
+        (np.arange(48).reshape(16, 3) % 4, "MultiOutputClassifier"),
+        (None, "requires y to be passed, but the target y is None"),
+        (np.zeros((16, 2, 2)), "dim 3|3 dim"),
+    ],
+)
+def test_bad_labels(y, message):
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(TEXTS, y)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([1.0, 2.0], r"inconsistent numbers of samples: \[16, 2\]"),
+        ([0.0, np.nan] * 8, "Input y contains NaN"),
+        ([0.0, np.inf] * 8, "Input y contains infinity"),
+        ([0.0, None] * 8, "Input y contains NaN"),
+        (["a", "b"] * 8, "could not convert string to float"),
+        ([1j] * 16, "Complex data not supported"),
+        (None, "requires y to be passed, but the target y is None"),
+    ],
+)
+def test_bad_values(y, message):
+    with pytest.raises(ValueError, match=message):
+        regressor().fit(TEXTS, y)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        ([1.0, 2.0], "sample_weight.shape == "),
+        (np.ones((16, 2)), "Sample weights must be 1D"),
+        ([np.nan] * 16, "Input sample_weight contains NaN"),
+        ([np.inf] * 16, "Input sample_weight contains infinity"),
+        ([-1.0] * 16, "Negative values in data passed to `sample_weight`"),
+        ([0.0] * 16, "at least one non-zero number"),
+        ([1.0, 0.0] * 8, "number of classes has to be greater than one"),
+    ],
+)
+def test_bad_weights(weight, message):
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(TEXTS, LABELS, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "predict",
+        "predict_proba",
+        "predict_log_proba",
+        "decision_function",
+        "transform",
+    ],
+)
+def test_nothing_before_fit(method):
+    with pytest.raises(NotFittedError):
+        getattr(classifier(), method)(TEXTS)
+
+
+def test_no_score_and_no_attributes_before_fit():
+    with pytest.raises(NotFittedError):
+        classifier().score(TEXTS, LABELS)
+    for name in ("classes_", "tokenizer_", "model_", "history_", "n_iter_"):
+        assert not hasattr(classifier(), name)
+
+
+# Parameters
+
+WRONG = {
+    "lowercase": ["yes", 2],
+    "strip_accents": ["latin", 1],
+    "analyzer": ["sentence", None],
+    "tokenizer": ["split", 3],
+    "token_pattern": [3, "("],
+    "max_features": [0, 2.5, "all"],
+    "min_df": [-1, 1.5, "two"],
+    "max_df": [-1, 1.5, None],
+    "vocabulary": [3],
+    "max_length": [0, -1, 3.5],
+    "truncate": ["left", None],
+    "embeddings": [3, [[0.0]]],
+    "embedding_size": [0, 8.0, None],
+    "hidden_size": [0, 8.0, "8"],
+    "cell": ["rnn", None],
+    "n_layers": [0, 1.5],
+    "bidirectional": ["no", 2],
+    "learn_initial_state": ["no", None],
+    "gate_activation": ["relu", None],
+    "pooling": ["min", ["last"]],
+    "embedding_dropout": [-0.1, 1, "0.5"],
+    "dropout": [-0.1, 1.0, None],
+    "l2": [-1e-3, None],
+    "optimizer": ["adamant", 0.1, None, int],
+    "learning_rate": [0, -0.1, np.nan, "fast"],
+    "clipnorm": [0, -1.0, "none"],
+    "loss": ["cross", 3, None],
+    "metrics": [3],
+    "callbacks": [3, "early", (keras.callbacks.Callback(),)],
+    "epochs": [0, 1.5, None],
+    "batch_size": [0, -8, 8.0],
+    "early_stopping": ["yes", 3],
+    "validation_fraction": [0, 1, 1.5, "0.1"],
+    "n_iter_no_change": [0, 2.5],
+    "warm_start": ["yes", None],
+    "random_state": ["seed", -1, 0.5],
+    "verbose": [-1, "loud"],
+    "class_weight": ["equal", 2.0],
+}
+
+
+def test_every_parameter_is_tried():
+    assert set(WRONG) == set(RNNTextClassifier().get_params())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in WRONG.items() for value in values],
+)
+def test_bad_parameters(name, value):
+    estimators = [classifier(**{name: value})]
+    if name != "class_weight":
+        estimators.append(regressor(**{name: value}))
+    for estimator in estimators:
+        with pytest.raises(ValueError, match=name):
+            estimator.fit(TEXTS, [0, 1] * 8)
+
+
+def test_losses_of_the_other_estimator():
+    with pytest.raises(ValueError, match=r"'loss'.*log_loss"):
+        classifier(loss="squared_error").fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match=r"'loss'.*squared_error"):
+        regressor(loss="log_loss").fit(TEXTS, STARS)
+
+
+def test_unknown_parameters():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'hidden'"):
+        RNNTextClassifier(hidden=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fit__epochs'"):
+        RNNTextClassifier(fit__epochs=3)
+    with pytest.raises(TypeError, match="positional argument"):
+        RNNTextClassifier(True)
+    with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
+        RNNTextClassifier().set_params(hidden=3)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer__nonsense": 1},
+        {"loss": "hinge", "loss__nonsense": 1},
+        {"compile__nonsense": 1},
+    ],
+)
+def test_unknown_routed_arguments(params):
+    with pytest.raises((TypeError, ValueError), match="nonsense"):
+        classifier(**params).fit(TEXTS, LABELS)
+
+
+def test_unknown_class_in_class_weight():
+    with pytest.raises(ValueError, match="class_weight"):
+        classifier(class_weight={"good": 1.0, "fair": 2.0}).fit(TEXTS, LABELS)
+
+
+# Errors leave the estimator as it was
+
+
+class Fails(keras.callbacks.Callback):
+    """Raises in the middle of an epoch, after weights have changed."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 1:
+            raise self.error
+
+
+class Diverges(keras.callbacks.Callback):
+    """Changes what training must put back: the step size and the weights."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 1e38
+
+
+CAUSES = {
+    "bad text": {"X": [*TEXTS[1:], None]},
+    "bad labels": {"y": ["good"] * 15},
+    "NaN in y": {"y": [np.nan] * 16},
+    "bad weight": {"sample_weight": [-1] * 16},
+    "bad parameter": {"params": {"batch_size": 0}},
+    "error in a callback": {"params": {"callbacks": Fails(RuntimeError("enough"))}},
+    "interrupted": {"params": {"callbacks": Fails(KeyboardInterrupt())}},
+    "diverged": {"params": {"callbacks": Diverges()}},
+}
+ERRORS = (ValueError, RuntimeError, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+@pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit"])
+def test_error_leaves_a_fitted_estimator_as_it_was(untouched, method, cause):
+    failing = copy.deepcopy(untouched)
+    change = dict(CAUSES[cause])
+    failing.set_params(warm_start=method == "warm fit", **change.pop("params", {}))
+    data = {"X": TEXTS, "y": LABELS, **change}
+    with pytest.raises(ERRORS):
+        getattr(failing, method.removeprefix("warm "))(**data)
+    failing.set_params(callbacks=None, **PARAMS)
+    assert_same_model(failing, untouched)
+    gone_on = copy.deepcopy(untouched).partial_fit(TEXTS, LABELS)
+    assert_same_model(failing.partial_fit(TEXTS, LABELS), gone_on)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_error_leaves_an_unfitted_estimator_unfitted(cause):
+    change = dict(CAUSES[cause])
+    failing = classifier(**{**PARAMS, **change.pop("params", {})})
+    before = dict(vars(failing))
+    with pytest.raises(ERRORS):
+        failing.fit(**{"X": TEXTS, "y": LABELS, **change})
+    assert vars(failing) == before
+    with pytest.raises(NotFittedError):
+        failing.predict(TEXTS)
+
+
+def test_compiled_network_goes_on_after_an_error():
+    untouched = RNNTextClassifier(**TINY | PARAMS).fit(TEXTS, LABELS)
+    failing = copy.deepcopy(untouched).set_params(callbacks=Fails(RuntimeError()))
+    with pytest.raises(RuntimeError):
+        failing.partial_fit(TEXTS, LABELS)
+    assert_same_model(failing, untouched)
+    failing.set_params(callbacks=None).partial_fit(TEXTS, LABELS)
+    assert_same_model(failing, untouched.partial_fit(TEXTS, LABELS))
+
+
+def test_divergence_says_what_to_do():
+    with pytest.raises(ValueError, match=r"in epoch 1\. Lower `learning_rate`"):
+        classifier(callbacks=Diverges(), **PARAMS).fit(TEXTS, LABELS)
+
+
+def test_files_that_cannot_be_read_leave_an_estimator_unfitted():
+    failing = classifier(embeddings=pathlib.Path("nowhere.txt"))
+    with pytest.raises(FileNotFoundError):
+        failing.fit(TEXTS, LABELS)
+    assert not hasattr(failing, "model_")

@@ -1,0 +1,798 @@
+"""What `RNNTextClassifier` learns, and what each of its parameters does."""
+
+import itertools
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from corpus import (
+    EAGER,
+    LABELS,
+    LEARNS,
+    TEXTS,
+    TINY,
+    TOPIC_TEXTS,
+    TOPICS,
+    assert_same_model,
+    classifier,
+    weights,
+)
+from scipy.sparse import csr_array, csr_matrix
+from scipy.special import expit
+from sklearn.metrics import log_loss
+from sklearn.utils.class_weight import compute_class_weight
+
+from skrnn import RNNTextClassifier
+
+MULTILABEL = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 1]] * 4)
+
+
+@pytest.fixture(scope="module")
+def binary():
+    return RNNTextClassifier(**TINY | LEARNS).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def multiclass():
+    return RNNTextClassifier(**TINY | LEARNS).fit(TOPIC_TEXTS, TOPICS)
+
+
+@pytest.fixture(scope="module")
+def multilabel():
+    return classifier(**LEARNS).fit(TOPIC_TEXTS, MULTILABEL)
+
+
+# Targets
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (["no", "yes"] * 8, ["no", "yes"]),
+        (np.array(["no", "yes"] * 8, dtype=object), ["no", "yes"]),
+        (np.array([True, False] * 8), [False, True]),
+        ([3, -7] * 8, [-7, 3]),
+        (np.array([3, -7] * 8, dtype=np.int8), [-7, 3]),
+        ([1.0, 0.0] * 8, [0.0, 1.0]),
+        (pd.Series(["no", "yes"] * 8, index=range(100, 116)), ["no", "yes"]),
+        (pd.Series(["no", "yes"] * 8, dtype="category"), ["no", "yes"]),
+        (pd.Series([0, 1] * 8, dtype="category"), [0, 1]),
+        (pd.Series(["no", "yes"] * 8, dtype="string"), ["no", "yes"]),
+        (pd.Series([5, 6] * 8, dtype="Int64"), [5, 6]),
+        (pd.Series([True, False] * 8, dtype="boolean"), [False, True]),
+        (pd.Categorical(["no", "yes"] * 8, categories=["yes", "no", "?"]), None),
+    ],
+)
+def test_labels_of_any_kind(y, classes):
+    fitted = classifier().fit(TEXTS, y)
+    assert fitted.classes_.tolist() == (classes or ["no", "yes"])
+    predicted = fitted.predict(TEXTS)
+    assert predicted.shape == (16,)
+    assert predicted.dtype == fitted.classes_.dtype
+    assert set(predicted) <= set(fitted.classes_)
+
+
+def test_kind_of_label_does_not_matter(binary):
+    numbers = RNNTextClassifier(**TINY | LEARNS).fit(TEXTS, LABELS == "good")
+    np.testing.assert_array_equal(weights(numbers), weights(binary))
+
+
+def test_column_of_labels_is_flattened_with_a_warning():
+    with pytest.warns(UserWarning, match="column-vector"):
+        fitted = classifier().fit(TEXTS, LABELS[:, None])
+    assert_same_model(fitted, classifier().fit(TEXTS, LABELS))
+
+
+def test_learns_two_classes(binary):
+    assert binary.score(TEXTS, LABELS) == 1.0
+    assert binary.classes_.tolist() == ["bad", "good"]
+    assert binary.history_["loss"][-1] < binary.history_["loss"][0] / 2
+    assert binary.n_iter_ == len(binary.history_["loss"]) == 8
+
+
+def test_learns_several_classes(multiclass):
+    assert multiclass.score(TOPIC_TEXTS, TOPICS) == 1.0
+    assert multiclass.classes_.tolist() == ["politics", "sport", "weather"]
+
+
+def test_learns_several_labels_a_text(multilabel):
+    predicted = multilabel.predict(TOPIC_TEXTS)
+    np.testing.assert_array_equal(predicted, MULTILABEL)
+    assert predicted.dtype.kind == "i"
+    assert multilabel.score(TOPIC_TEXTS, MULTILABEL) == 1.0
+    assert multilabel.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "convert", [csr_array, csr_matrix, pd.DataFrame, np.ndarray.tolist]
+)
+def test_containers_of_a_multilabel_indicator(multilabel, convert):
+    fitted = classifier(**LEARNS).fit(TOPIC_TEXTS, convert(MULTILABEL))
+    assert_same_model(fitted, multilabel, TOPIC_TEXTS)
+
+
+def test_score_weighs_texts(binary):
+    wrong = LABELS.copy()
+    wrong[0] = "bad"
+    weight = np.ones(16)
+    weight[0] = 15
+    assert binary.score(TEXTS, wrong, sample_weight=weight) == 0.5
+
+
+# Scores and probabilities
+
+
+def test_two_classes_have_one_score(binary):
+    scores = binary.decision_function(TEXTS)
+    assert scores.shape == (16,)
+    assert scores.dtype == np.float32
+    np.testing.assert_array_equal(
+        binary.predict(TEXTS), binary.classes_[(scores > 0).astype(int)]
+    )
+    probabilities = binary.predict_proba(TEXTS)
+    assert probabilities.shape == (16, 2)
+    np.testing.assert_allclose(probabilities[:, 1], expit(scores.astype(float)))
+
+
+def test_several_classes_have_a_score_each(multiclass):
+    scores = multiclass.decision_function(TOPIC_TEXTS)
+    assert scores.shape == (16, 3)
+    assert scores.dtype == np.float32
+    best = multiclass.classes_[scores.argmax(axis=1)]
+    np.testing.assert_array_equal(multiclass.predict(TOPIC_TEXTS), best)
+
+
+def test_several_labels_have_a_score_each(multilabel):
+    scores = multilabel.decision_function(TOPIC_TEXTS)
+    assert scores.shape == (16, 3)
+    np.testing.assert_array_equal(multilabel.predict(TOPIC_TEXTS), scores > 0)
+    probabilities = multilabel.predict_proba(TOPIC_TEXTS)
+    np.testing.assert_allclose(probabilities, expit(scores.astype(float)))
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass"])
+def test_probabilities_sum_to_one(name, request):
+    fitted = request.getfixturevalue(name)
+    probabilities = fitted.predict_proba(TEXTS)
+    assert probabilities.dtype == np.float64
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["binary", "multiclass", "multilabel"])
+def test_log_probabilities(name, request):
+    fitted = request.getfixturevalue(name)
+    logs = fitted.predict_log_proba(TEXTS)
+    assert np.isfinite(logs).all()
+    np.testing.assert_allclose(np.exp(logs), fitted.predict_proba(TEXTS))
+
+
+def test_loss_in_history_is_the_log_loss_of_the_probabilities():
+    fitted = classifier(epochs=1, batch_size=16, dropout=0, embedding_dropout=0)
+    fitted.initialize(TEXTS, LABELS)
+    before = log_loss(LABELS, fitted.predict_proba(TEXTS))
+    fitted.fit(TEXTS, LABELS)
+    np.testing.assert_allclose(fitted.history_["loss"], [before], rtol=1e-5)
+
+
+# Losses
+
+
+def one_half_squared(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2, axis=-1) / 2
+
+
+class Distance(keras.losses.Loss):
+    def __init__(self, power=2, **kwargs):
+        super().__init__(**kwargs)
+        self.power = power
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** self.power, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "power": self.power}
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+def test_hinges_learn_and_give_no_probabilities(loss):
+    fitted = classifier(loss=loss, **LEARNS).fit(TEXTS, LABELS)
+    assert fitted.score(TEXTS, LABELS) == 1.0
+    assert not hasattr(fitted, "predict_proba")
+    assert not hasattr(fitted, "predict_log_proba")
+    fitted = classifier(loss=loss, **LEARNS).fit(TOPIC_TEXTS, TOPICS)
+    assert fitted.decision_function(TOPIC_TEXTS).shape == (16, 3)
+    assert fitted.score(TOPIC_TEXTS, TOPICS) == 1.0
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_hinge"])
+def test_losses_take_several_labels(loss):
+    fitted = classifier(loss=loss, **LEARNS).fit(TOPIC_TEXTS, MULTILABEL)
+    np.testing.assert_array_equal(fitted.predict(TOPIC_TEXTS), MULTILABEL)
+
+
+def test_hinge_is_that_of_the_scores():
+    fitted = classifier(loss="hinge", epochs=1, batch_size=16, dropout=0)
+    fitted.set_params(embedding_dropout=0).initialize(TEXTS, LABELS)
+    signs = np.where(LABELS == "good", 1, -1)
+    before = np.maximum(0, 1 - signs * fitted.decision_function(TEXTS)).mean()
+    fitted.fit(TEXTS, LABELS)
+    np.testing.assert_allclose(fitted.history_["loss"], [before], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"loss": keras.losses.BinaryFocalCrossentropy(from_logits=True)},
+        {"loss": Distance(power=1)},
+        {"loss": Distance, "loss__power": 4},
+        {"loss": one_half_squared},
+    ],
+)
+@pytest.mark.parametrize("y", [LABELS, TOPICS], ids=["binary", "multiclass"])
+def test_losses_of_keras_and_own_ones(params, y):
+    texts = TEXTS if y is LABELS else TOPIC_TEXTS
+    fitted = classifier(**LEARNS | params).fit(texts, y)
+    assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
+    probabilities = fitted.predict_proba(texts)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+def test_arguments_of_a_loss_are_routed():
+    routed = classifier(loss=Distance, loss__power=1).fit(TEXTS, LABELS)
+    assert_same_model(routed, classifier(loss=Distance(1)).fit(TEXTS, LABELS))
+
+
+# Weights
+
+
+def test_class_weight_multiplies_the_samples_weights():
+    weight = np.linspace(0.5, 1.5, 16)
+    before = weight.copy()
+    weighted = classifier(class_weight={"bad": 3.0, "good": 0.5})
+    weighted.fit(TEXTS, LABELS, sample_weight=weight)
+    np.testing.assert_array_equal(weight, before)
+    by_hand = weight * np.where(LABELS == "bad", 3.0, 0.5)
+    assert_same_model(weighted, classifier().fit(TEXTS, LABELS, by_hand))
+
+
+def test_balanced_class_weight():
+    texts, y = TEXTS + TEXTS[1::2], [*LABELS, *LABELS[1::2]]
+    classes = np.array(["bad", "good"])
+    by_hand = compute_class_weight("balanced", classes=classes, y=y)
+    balanced = classifier(class_weight="balanced").fit(texts, y)
+    weighted = classifier(class_weight=dict(zip(classes, by_hand, strict=True)))
+    assert_same_model(balanced, weighted.fit(texts, y))
+
+
+def test_a_class_of_much_weight_is_predicted_more():
+    texts = ["same text"] * 16
+    low = classifier(class_weight={"bad": 0.05}, **LEARNS).fit(texts, LABELS)
+    high = classifier(class_weight={"bad": 20.0}, **LEARNS).fit(texts, LABELS)
+    assert set(low.predict(texts)) == {"good"}
+    assert set(high.predict(texts)) == {"bad"}
+
+
+def test_class_weight_of_a_class_that_a_later_call_lacks():
+    weighted = classifier(class_weight={"bad": 3.0})
+    weighted.partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+    weighted.partial_fit(TEXTS[::2], LABELS[::2])
+    assert weighted.n_iter_ == 2
+
+
+@pytest.mark.parametrize("params", [{}, {"class_weight": "balanced"}])
+def test_text_of_weight_zero_is_left_out(params):
+    weight = np.ones(18)
+    weight[[0, 17]] = 0
+    texts = ["neverseen", *TEXTS, "unheard"]
+    labels = ["bad", *LABELS, "bad"]
+    weighted = classifier(**params).fit(texts, labels, sample_weight=weight)
+    assert "neverseen" not in weighted.tokenizer_.vocabulary_
+    assert_same_model(weighted, classifier(**params).fit(TEXTS, LABELS))
+
+
+def test_label_of_weight_zero_is_no_class():
+    weight = np.array([0] + [1] * 16)
+    fitted = classifier().fit(["odd", *TEXTS], ["odd", *LABELS], weight)
+    assert fitted.classes_.tolist() == ["bad", "good"]
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-20, 2.0**20])
+def test_scale_of_the_weights_does_not_matter(scale):
+    weight = np.tile([1.0, 2.0, 3.0, 4.0], 4)
+    fitted = classifier().fit(TEXTS, LABELS, sample_weight=weight * scale)
+    unscaled = classifier().fit(TEXTS, LABELS, sample_weight=weight)
+    assert_same_model(fitted, unscaled)
+
+
+def test_equal_weights_are_no_weights():
+    fitted = classifier().fit(TEXTS, LABELS, sample_weight=np.full(16, 0.5))
+    assert_same_model(fitted, classifier().fit(TEXTS, LABELS))
+
+
+# Going on
+
+
+def test_first_partial_fit_is_a_fit_of_one_epoch():
+    partial = classifier(epochs=7).partial_fit(TEXTS, LABELS, classes=["good", "bad"])
+    assert_same_model(partial, classifier(epochs=1).fit(TEXTS, LABELS))
+
+
+def test_partial_fit_goes_on():
+    partial = classifier(epochs=1).fit(TEXTS, LABELS)
+    first = weights(partial)
+    partial.partial_fit(TEXTS, LABELS)
+    assert partial.n_iter_ == len(partial.history_["loss"]) == 2
+    assert not np.array_equal(weights(partial), first)
+    assert_same_model(partial, classifier(epochs=2).fit(TEXTS, LABELS))
+
+
+def test_first_partial_fit_needs_the_classes():
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        classifier().partial_fit(TEXTS, LABELS)
+
+
+def test_partial_fit_knows_classes_it_has_not_met():
+    partial = classifier()
+    partial.partial_fit(["a fine film"], ["fine"], classes=["excellent", "fine"])
+    assert partial.classes_.tolist() == ["excellent", "fine"]
+    partial.partial_fit(["a film to remember"], ["excellent"])
+    assert partial.predict_proba(TEXTS).shape == (16, 2)
+
+
+def test_partial_fit_refuses_labels_unseen_before():
+    partial = classifier().fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):
+        partial.partial_fit(TEXTS[:2], ["good", "fair"])
+
+
+def test_partial_fit_refuses_other_classes():
+    partial = classifier().partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+    partial.partial_fit(TEXTS, LABELS, classes=["good", "bad"])
+    with pytest.raises(ValueError, match="is not the same as on last call"):
+        partial.partial_fit(TEXTS, LABELS, classes=["bad", "good", "fair"])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"early_stopping": True}, "early_stopping should be False"),
+        ({"class_weight": "balanced"}, "'balanced' is not supported for partial_fit"),
+    ],
+)
+def test_partial_fit_refuses_what_needs_all_texts(params, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(**params).partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+
+
+def test_partial_fit_refuses_another_number_of_columns():
+    partial = classifier().fit(TOPIC_TEXTS, MULTILABEL)
+    with pytest.raises(ValueError, match=r"2 columns, but .* fitted with 3"):
+        partial.partial_fit(TOPIC_TEXTS, MULTILABEL[:, :2])
+    with pytest.raises(ValueError, match="single labels"):
+        partial.partial_fit(TOPIC_TEXTS, TOPICS)
+
+
+def test_warm_start_goes_on():
+    warm = classifier(warm_start=True).fit(TEXTS[:8], LABELS[:8])
+    vocabulary = warm.tokenizer_.vocabulary_
+    warm.fit(TEXTS[:8] + ["unheard of"], [*LABELS[:8], "bad"])
+    assert warm.n_iter_ == len(warm.history_["loss"]) == 4
+    assert warm.tokenizer_.vocabulary_ == vocabulary
+
+
+def test_warm_start_twice_is_one_long_fit():
+    warm = classifier(warm_start=True).fit(TEXTS, LABELS).fit(TEXTS, LABELS)
+    assert_same_model(warm, classifier(epochs=4).fit(TEXTS, LABELS))
+
+
+def test_fit_without_warm_start_begins_anew():
+    again = classifier().fit(TOPIC_TEXTS, TOPICS).fit(TEXTS, LABELS)
+    assert_same_model(again, classifier().fit(TEXTS, LABELS))
+
+
+# Early stopping
+
+
+# The first word tells which texts were learned from, the second one misleads.
+NOISE = np.random.RandomState(0)
+WORDS = [f"word{i} {NOISE.choice(['left', 'right'])}" for i in range(40)]
+
+
+def held_out(fitted):
+    """Give the numbers of the texts that were not learned from."""
+    known = fitted.tokenizer_.vocabulary_
+    return [i for i in range(len(WORDS)) if f"word{i}" not in known]
+
+
+def test_held_out_texts_are_stratified():
+    y = np.array(["a"] * 24 + ["b"] * 12 + ["c"] * 4)
+    fitted = classifier(early_stopping=True, validation_fraction=0.25).fit(WORDS, y)
+    labels, counts = np.unique(y[held_out(fitted)], return_counts=True)
+    assert dict(zip(labels, counts, strict=True)) == {"a": 6, "b": 3, "c": 1}
+
+
+@pytest.mark.parametrize(
+    ("n_iter_no_change", "epochs"), [(2, 30), (50, 6)], ids=["stopped", "run out"]
+)
+def test_best_weights_are_restored(n_iter_no_change, epochs):
+    y = np.array(["no", "yes"] * 20)
+    fitted = classifier(
+        early_stopping=True,
+        validation_fraction=0.25,
+        n_iter_no_change=n_iter_no_change,
+        learning_rate=0.1,
+        epochs=epochs,
+    ).fit(WORDS, y)
+    losses = fitted.history_["val_loss"]
+    best = int(np.argmin(losses))
+    assert fitted.n_iter_ == len(losses) == len(fitted.history_["loss"])
+    assert fitted.n_iter_ == min(best + 1 + n_iter_no_change, epochs)
+    rows = held_out(fitted)
+    assert len(rows) == 10
+    restored = log_loss(y[rows], fitted.predict_proba([WORDS[i] for i in rows]))
+    np.testing.assert_allclose(restored, losses[best], rtol=1e-5)
+    assert abs(restored - losses[-1]) > 1e-4
+
+
+def test_held_out_part_too_small_for_the_classes():
+    with pytest.raises(ValueError, match="test_size"):
+        classifier(early_stopping=True, validation_fraction=0.05).fit(
+            TOPIC_TEXTS, TOPICS
+        )
+
+
+# Metrics and callbacks
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"metrics": "accuracy"}, {"accuracy"}),
+        ({"metrics": ["accuracy", "auc"]}, {"accuracy", "auc"}),
+        ({"metrics": [keras.metrics.AUC(name="area")]}, {"area"}),
+        ({"metrics": (keras.metrics.AUC(name="area"),)}, {"area"}),
+        ({"metrics": [keras.metrics.AUC], "metrics__name": "area"}, {"area"}),
+    ],
+)
+def test_metrics_are_followed(params, names):
+    fitted = classifier(**params, early_stopping=True).fit(TEXTS, LABELS)
+    expected = {"loss", *names}
+    expected |= {f"val_{name}" for name in expected}
+    assert set(fitted.history_) == expected
+    assert all(len(values) == 2 for values in fitted.history_.values())
+
+
+def test_metrics_see_probabilities():
+    class Highest(keras.metrics.Metric):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.value = self.add_variable((), initializer="zeros", name="value")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            top = keras.ops.maximum(keras.ops.max(y_pred), -keras.ops.min(y_pred))
+            self.value.assign(keras.ops.maximum(self.value, top))
+
+        def result(self):
+            return self.value + 0.0
+
+    fitted = classifier(metrics=[Highest(name="highest")], learning_rate=1.0, epochs=4)
+    fitted.fit(TEXTS, LABELS)
+    assert np.abs(fitted.decision_function(TEXTS)).max() > 1
+    assert 0.5 < max(fitted.history_["highest"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "y"),
+    [(TEXTS, LABELS), (TOPIC_TEXTS, TOPICS)],
+    ids=["binary", "multiclass"],
+)
+def test_accuracy_is_the_share_of_right_labels(texts, y):
+    fitted = classifier(metrics=["accuracy"], epochs=1, learning_rate=1e-9)
+    fitted.set_params(dropout=0, embedding_dropout=0).fit(texts, y)
+    np.testing.assert_allclose(
+        fitted.history_["accuracy"], [fitted.score(texts, y)], rtol=1e-6
+    )
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self, suffix=""):
+        super().__init__()
+        self.suffix = suffix
+        self.epochs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(f"{epoch}{self.suffix}")
+
+
+def test_callbacks_are_called_and_hold_no_model_afterwards():
+    recorder = Recorder()
+    for callbacks in (recorder, [recorder], {"one": recorder}):
+        recorder.epochs = []
+        fitted = classifier(callbacks=callbacks).fit(TEXTS, LABELS)
+        assert recorder.epochs == ["0", "1"]
+        assert recorder.model is None
+    fitted.partial_fit(TEXTS, LABELS)
+    assert recorder.epochs == ["0", "1", "2"]
+
+
+def test_arguments_of_a_callback_class_are_routed():
+    messages = []
+
+    class Noisy(Recorder):
+        def on_train_end(self, logs=None):
+            messages.extend(self.epochs)
+
+    classifier(callbacks=Noisy, callbacks__suffix="!").fit(TEXTS, LABELS)
+    classifier(callbacks=[Noisy], callbacks__suffix="?").fit(TEXTS, LABELS)
+    assert messages == ["0!", "1!", "0?", "1?"]
+
+
+class Stop(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+def test_callback_can_stop_the_training():
+    fitted = classifier(callbacks=Stop(), epochs=20).fit(TEXTS, LABELS)
+    assert fitted.n_iter_ == len(fitted.history_["loss"]) == 1
+
+
+def test_same_metric_and_optimizer_in_two_fits():
+    params = {
+        "metrics": [keras.metrics.AUC(name="area")],
+        "optimizer": keras.optimizers.SGD(0.1, momentum=0.9),
+    }
+    shared, other = classifier(**params), classifier(**params)
+    shared.fit(TEXTS, LABELS)
+    other.fit(TOPIC_TEXTS, TOPICS == "sport")
+    assert_same_model(shared, shared.fit(TEXTS, LABELS))
+    assert not params["optimizer"].built
+
+
+# Optimizers
+
+
+@pytest.mark.parametrize(
+    "name",
+    "adam Adam ADAM sgd SGD Sgd rmsprop RMSprop RMSProp adamw AdamW adagrad Adagrad "
+    "adadelta Adadelta adamax nadam ftrl lion adafactor muon".split(),
+)
+def test_optimizers_by_name(name):
+    fitted = classifier(optimizer=name, epochs=1).fit(TEXTS, LABELS)
+    assert type(fitted.model_.optimizer).__name__.lower() == name.lower()
+    assert np.isfinite(weights(fitted)).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "instance"),
+    [
+        ({}, keras.optimizers.Adam(0.001, global_clipnorm=1.0)),
+        (
+            {"optimizer": "sgd", "learning_rate": 0.1, "optimizer__momentum": 0.9},
+            keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0),
+        ),
+        (
+            {"optimizer": keras.optimizers.SGD, "optimizer__nesterov": True},
+            keras.optimizers.SGD(0.001, nesterov=True, global_clipnorm=1.0),
+        ),
+        (
+            {"optimizer__beta_1": 0.5, "clipnorm": None},
+            keras.optimizers.Adam(0.001, beta_1=0.5),
+        ),
+        (
+            {"optimizer__clipvalue": 0.5},
+            keras.optimizers.Adam(0.001, clipvalue=0.5),
+        ),
+    ],
+)
+def test_parameters_of_the_optimizer(params, instance):
+    by_name = classifier(**params).fit(TEXTS, LABELS)
+    assert_same_model(by_name, classifier(optimizer=instance).fit(TEXTS, LABELS))
+
+
+def test_instance_keeps_its_own_learning_rate_and_clipping():
+    params = {"optimizer": keras.optimizers.SGD(0.1)}
+    one = classifier(**params, learning_rate=5.0, clipnorm=1e-6).fit(TEXTS, LABELS)
+    assert_same_model(one, classifier(**params).fit(TEXTS, LABELS))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1 * 0.5 ** keras.ops.cast(step, "float32")
+
+    def get_config(self):
+        return {}
+
+
+def test_learning_rate_schedule():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    fitted = classifier(learning_rate=schedule).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(fitted.model_.optimizer.learning_rate, 0.1 * 0.5**2)
+    own = classifier(learning_rate=Halving()).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(weights(own), weights(fitted), atol=1e-6)
+
+
+def test_own_schedule_in_an_optimizer_instance():
+    by_name = classifier(optimizer="sgd", learning_rate=Halving(), clipnorm=None).fit(
+        TEXTS, LABELS
+    )
+    instance = classifier(optimizer=keras.optimizers.SGD(Halving()))
+    assert_same_model(by_name, instance.fit(TEXTS, LABELS))
+
+
+@pytest.mark.parametrize("clipnorm", [1e-3, 1e-2])
+def test_clipnorm_limits_the_step(clipnorm):
+    params = {"optimizer": "sgd", "learning_rate": 1.0, "epochs": 1}
+    steps = {}
+    for limit in (None, clipnorm):
+        fitted = classifier(**params, clipnorm=limit).initialize(TEXTS, LABELS)
+        before = weights(fitted)
+        fitted.partial_fit(TEXTS, LABELS)
+        steps[limit] = weights(fitted) - before
+    # Seeds of the dropout are among the variables, but not trained.
+    assert np.linalg.norm(steps[None]) > 2 * clipnorm
+    np.testing.assert_allclose(np.linalg.norm(steps[clipnorm]), clipnorm, rtol=1e-3)
+    shrunk = steps[None] * clipnorm / np.linalg.norm(steps[None])
+    np.testing.assert_allclose(steps[clipnorm], shrunk, atol=clipnorm * 1e-3)
+
+
+def test_l2_keeps_kernels_small_and_counts_in_the_loss():
+    plain = classifier(**LEARNS).fit(TEXTS, LABELS)
+    shrunk = classifier(**LEARNS, l2=0.1).fit(TEXTS, LABELS)
+    assert shrunk.history_["loss"][0] > plain.history_["loss"][0] + 0.1
+
+    def size(fitted):
+        layer = fitted.model_.encoder.recurrent_layers[0]
+        kernels = (layer.kernel, layer.recurrent_kernel, fitted.model_.head.kernel)
+        return sum((np.asarray(kernel) ** 2).sum() for kernel in kernels)
+
+    assert size(shrunk) < size(plain) / 2
+
+
+# Pre-trained vectors
+
+VECTORS = {
+    "fine": np.arange(5.0),
+    "dull": -np.arange(5.0),
+    "unused": np.ones(5),
+}
+
+
+def embedding_of(fitted, token):
+    row = fitted.tokenizer_.vocabulary_[token]
+    return np.asarray(fitted.model_.encoder.embedding.embeddings)[row]
+
+
+def write_vectors(path, *, header):
+    lines = [f"{header}\n"] if header else []
+    lines += [
+        f"{token} {' '.join(str(float(v)) for v in vector)}\n"
+        for token, vector in VECTORS.items()
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def test_embeddings_from_a_mapping():
+    fitted = classifier(embeddings=VECTORS).initialize(TEXTS, LABELS)
+    np.testing.assert_array_equal(embedding_of(fitted, "fine"), VECTORS["fine"])
+    np.testing.assert_array_equal(embedding_of(fitted, "dull"), VECTORS["dull"])
+    other = embedding_of(fitted, "film")
+    assert other.shape == (5,)
+    assert 0 < np.abs(other).max() < 20
+    before = embedding_of(fitted, "fine")
+    fitted.partial_fit(TEXTS, LABELS)
+    assert not np.array_equal(embedding_of(fitted, "fine"), before)
+
+
+@pytest.mark.parametrize("header", ["", "3 5"], ids=["GloVe", "word2vec"])
+@pytest.mark.parametrize("kind", [str, lambda path: path], ids=["str", "path"])
+def test_embeddings_from_a_file(tmp_path, header, kind):
+    path = kind(write_vectors(tmp_path / "vectors.txt", header=header))
+    from_file = classifier(embeddings=path).fit(TEXTS, LABELS)
+    mapping = classifier(embeddings=VECTORS).fit(TEXTS, LABELS)
+    assert_same_model(from_file, mapping)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "message"),
+    [
+        ({}, "No token of the texts has a vector"),
+        ({"Fine": [1.0, 2.0]}, "lower case"),
+        ({"fine": [1.0, 2.0], "dull": [1.0]}, "differ in size: .* for '(fine|dull)'"),
+        ({"fine": ["a", "b"]}, "no numbers in the vector of 'fine'"),
+        ({"fine": [1.0, np.nan]}, "finite numbers in the vector of 'fine'"),
+        ({"fine": 1.0}, "one row of finite numbers in the vector of 'fine'"),
+        ({"fine": []}, "one row of finite numbers in the vector of 'fine'"),
+    ],
+)
+def test_bad_vectors(embeddings, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(embeddings=embeddings).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("other 1 2\n", "No token of the texts"),
+        ("other 1 2\nfine 1 x\n", "no numbers in line 2 of .*vectors.txt"),
+        ("fine 1 2\ndull 1\n", "differ in size"),
+        ("fine 1 2\ndull 1 inf\n", "finite numbers in line 2"),
+    ],
+)
+def test_bad_file_of_vectors(tmp_path, lines, message):
+    path = tmp_path / "vectors.txt"
+    path.write_text(lines)
+    with pytest.raises(ValueError, match=message):
+        classifier(embeddings=path).fit(TEXTS, LABELS)
+
+
+def test_file_of_vectors_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
+        classifier(embeddings=tmp_path / "nowhere.txt").fit(TEXTS, LABELS)
+
+
+def test_tokens_with_blanks_in_a_file_are_passed_over(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("dull 1 2\n. . . 5 6\nfine 3 4\nfine . 7 8\n")
+    fitted = classifier(embeddings=path).initialize(TEXTS, LABELS)
+    assert embedding_of(fitted, "fine").tolist() == [3, 4]
+    assert embedding_of(fitted, "dull").tolist() == [1, 2]
+
+
+# The network
+
+
+@pytest.mark.parametrize(
+    ("cell", "pooling", "bidirectional", "n_layers_and_learned"),
+    list(
+        itertools.product(
+            ["gru", "lstm", "simple"],
+            ["last", "mean", "max", "concat"],
+            [False, True],
+            [(1, False), (2, True)],
+        )
+    ),
+)
+def test_all_networks_train_and_predict(
+    cell, pooling, bidirectional, n_layers_and_learned
+):
+    n_layers, learn_initial_state = n_layers_and_learned
+    texts, y = ["", "fine film", "dull"], [0, 1, 2]
+    fitted = classifier(
+        cell=cell,
+        pooling=pooling,
+        bidirectional=bidirectional,
+        n_layers=n_layers,
+        learn_initial_state=learn_initial_state,
+        epochs=1,
+    ).fit(texts, y)
+    assert np.isfinite(fitted.history_["loss"]).all()
+    probabilities = fitted.predict_proba(texts)
+    assert probabilities.shape == (3, 3)
+    assert np.isfinite(probabilities).all()
+    width = 8 * (3 if pooling == "concat" else 1) * (2 if bidirectional else 1)
+    assert fitted.transform(texts).shape == (3, width)
+    assert len(fitted.get_feature_names_out()) == width
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_gates_differ(cell):
+    gates = ["hard_sigmoid", "steep_sigmoid", "sigmoid"]
+    scores = [
+        classifier(cell=cell, gate_activation=gate)
+        .initialize(TEXTS, LABELS)
+        .decision_function(TEXTS)
+        for gate in gates
+    ]
+    for one, other in itertools.combinations(scores, 2):
+        assert np.abs(one - other).max() > 1e-6
+
+
+def test_compiled_and_eager_networks_agree(binary):
+    eager = RNNTextClassifier(**TINY | LEARNS | EAGER).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(
+        eager.decision_function(TEXTS), binary.decision_function(TEXTS), atol=1e-2
+    )

@@ -1,0 +1,300 @@
+"""Fitted estimators travel whole, and without the texts they learned from."""
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from corpus import (
+    LABELS,
+    STARS,
+    TEXTS,
+    TINY,
+    assert_same_model,
+    classifier,
+    regressor,
+    weights,
+)
+from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+
+import skrnn
+from skrnn import RNNTextClassifier, RNNTextRegressor
+
+ELSEWHERE = """
+import pickle, sys, joblib
+source, data, target = sys.argv[1:]
+fitted = joblib.load(source)
+texts, y = joblib.load(data)
+results = [fitted.predict(texts), fitted.transform(texts), fitted.history_]
+fitted.partial_fit(texts, y)
+results += [fitted.predict(texts), fitted.transform(texts), fitted.history_]
+results += [fitted.model_.get_weights(), fitted.model_.optimizer.get_config()]
+joblib.dump(results, target)
+"""
+
+
+def pickle_dump(value, path):
+    with open(path, "wb") as file:
+        pickle.dump(value, file)
+
+
+def assert_goes_on_elsewhere(fitted, y, dump, tmp_path):
+    dump(fitted, tmp_path / "fitted")
+    joblib.dump((TEXTS, y), tmp_path / "data")
+    paths = [tmp_path / name for name in ("fitted", "data", "results")]
+    subprocess.run([sys.executable, "-c", ELSEWHERE, *paths], check=True)
+    results = joblib.load(tmp_path / "results")
+    expected = [fitted.predict(TEXTS), fitted.transform(TEXTS), fitted.history_]
+    fitted.partial_fit(TEXTS, y)
+    expected += [fitted.predict(TEXTS), fitted.transform(TEXTS), fitted.history_]
+    expected += [fitted.model_.get_weights(), fitted.model_.optimizer.get_config()]
+    for result, value in zip(results, expected, strict=True):
+        if isinstance(value, list):
+            for one, other in zip(result, value, strict=True):
+                np.testing.assert_array_equal(one, other)
+        elif isinstance(value, dict):
+            assert result == value
+        else:
+            np.testing.assert_array_equal(result, value)
+
+
+def test_classifier_goes_on_in_another_process(tmp_path):
+    fitted = RNNTextClassifier(**TINY, n_layers=2, metrics=["accuracy"])
+    fitted.fit(TEXTS, LABELS)
+    assert_goes_on_elsewhere(fitted, LABELS, joblib.dump, tmp_path)
+
+
+def test_regressor_goes_on_in_another_process(tmp_path):
+    params = {
+        "cell": "lstm",
+        "bidirectional": True,
+        "learn_initial_state": True,
+        "loss": "huber",
+        "loss__delta": 0.5,
+        "l2": 0.01,
+        "optimizer": keras.optimizers.SGD(
+            keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5), momentum=0.9
+        ),
+    }
+    fitted = RNNTextRegressor(**TINY, **params).fit(TEXTS, STARS)
+    # joblib reads what pickle wrote too.
+    assert_goes_on_elsewhere(fitted, STARS, pickle_dump, tmp_path)
+
+
+def copies(fitted):
+    yield pickle.loads(pickle.dumps(fitted))
+    yield copy.deepcopy(fitted)
+    file = io.BytesIO()
+    joblib.dump(fitted, file)
+    file.seek(0)
+    yield joblib.load(file)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Peak(keras.metrics.Metric):
+    """A metric of the user's own."""
+
+    def __init__(self, factor=1.0, name="peak", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.factor = factor
+        self.peak = self.add_variable((), initializer="zeros", name="peak")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.peak.assign(keras.ops.max(y_pred) * self.factor)
+
+    def result(self):
+        return self.peak + 0.0
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Power(keras.losses.Loss):
+    def __init__(self, power=2, **kwargs):
+        super().__init__(**kwargs)
+        self.power = power
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** self.power, axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "power": self.power}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Steeper(keras.optimizers.schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1 / (1.0 + keras.ops.cast(step, "float32"))
+
+    def get_config(self):
+        return {}
+
+
+class Counter(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.n_epochs = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.n_epochs += 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": keras.optimizers.AdamW(0.01, weight_decay=0.1)},
+        {"optimizer": keras.optimizers.SGD, "optimizer__momentum": 0.9},
+        {"learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 20)},
+        {"learning_rate": Steeper()},
+        {"optimizer": keras.optimizers.SGD(Steeper())},
+        {"callbacks": [keras.callbacks.ReduceLROnPlateau("loss", patience=0)]},
+        {"callbacks": Counter()},
+        {"callbacks": [keras.callbacks.EarlyStopping("loss", patience=1)]},
+        {"metrics": [Peak(3.0), "accuracy"]},
+        {"metrics": [Peak], "metrics__factor": 2.0},
+        {"loss": Power(3)},
+        {"loss": keras.losses.BinaryFocalCrossentropy, "loss__gamma": 3.0},
+        {"loss": keras.losses.mean_squared_error},
+        {"embeddings": {"fine": np.arange(8.0)}, "tokenizer": str.split},
+    ],
+    ids=lambda params: "-".join(params),
+)
+def test_copies_go_on_like_the_original(params):
+    fitted = classifier(**params).fit(TEXTS, LABELS)
+    before = [weights(fitted), fitted.predict(TEXTS), fitted.history_]
+    others = list(copies(fitted))
+    for other in others:
+        assert_same_model(other, fitted)
+    fitted.partial_fit(TEXTS, LABELS)
+    for other in others:
+        np.testing.assert_array_equal(weights(other), before[0])
+        assert_same_model(other.partial_fit(TEXTS, LABELS), fitted)
+
+
+def test_what_keras_writes_into_a_callback_is_not_pickled():
+    counter = Counter()
+    fitted = classifier(callbacks=[counter]).fit(TEXTS, LABELS)
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert loaded.callbacks[0].n_epochs == counter.n_epochs == 2
+    assert loaded.callbacks[0].model is None
+
+
+def test_unfitted_estimators_travel_too():
+    unfitted = classifier(optimizer=keras.optimizers.SGD(0.1), metrics=[Peak()])
+    for other in copies(unfitted):
+        with pytest.raises(NotFittedError):
+            other.predict(TEXTS)
+        assert other.fit(TEXTS, LABELS).n_iter_ == 2
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_no_training_text_travels(early_stopping):
+    texts = [f"fine marker{i} secret{i} passage{i}" for i in range(16)]
+    params = {"early_stopping": early_stopping, "validation_fraction": 0.25}
+    fitted = classifier(**params).fit(texts, LABELS)
+    regression = regressor(**params).fit(texts, STARS)
+    for content in (pickle.dumps(fitted), pickle.dumps(regression)):
+        # The vocabulary travels, and it is sorted.
+        assert b"marker" in content
+        for text in texts:
+            assert text.encode() not in content
+            assert " ".join(text.split()[1:]).encode() not in content
+
+
+def test_width_of_huber_travels():
+    fitted = regressor(loss="huber", loss__delta=0.1).fit(TEXTS, STARS)
+    others = list(copies(fitted))
+    fitted.partial_fit(TEXTS, STARS)
+    for other in others:
+        assert_same_model(other.partial_fit(TEXTS, STARS), fitted)
+
+
+def test_size_of_the_file_does_not_depend_on_the_number_of_texts():
+    few = classifier().fit(TEXTS, LABELS)
+    many = classifier().fit(TEXTS * 9, [*LABELS] * 9)
+    assert abs(len(pickle.dumps(many)) - len(pickle.dumps(few))) < 100
+
+
+def test_predicting_leaves_nothing_in_the_file():
+    fitted = classifier().fit(TEXTS, LABELS)
+    before = pickle.dumps(fitted)
+    fitted.predict(["something secret"])
+    fitted.transform(["something secret"])
+    after = pickle.dumps(fitted)
+    assert len(after) == len(before)
+    assert b"secret" not in after
+
+
+def with_version(fitted, version):
+    own = skrnn.__version__.encode()
+    content = pickle.dumps(fitted)
+    assert content.count(own) == 1
+    # A pickle counts the bytes of its strings.
+    return content.replace(own, version.encode().ljust(len(own), b"0"))
+
+
+def test_file_of_another_major_version_warns():
+    fitted = classifier().fit(TEXTS, LABELS)
+    content = with_version(fitted, "7.0.0.de")
+    with pytest.warns(InconsistentVersionWarning, match="RNNTextClassifier") as caught:
+        loaded = pickle.loads(content)
+    assert caught[0].message.original_sklearn_version.startswith("7.0.0")
+    assert caught[0].message.current_sklearn_version == skrnn.__version__
+    assert_same_model(loaded, fitted)
+
+
+@pytest.mark.filterwarnings("error::sklearn.exceptions.InconsistentVersionWarning")
+def test_file_of_another_minor_version_does_not_warn():
+    fitted = classifier().fit(TEXTS, LABELS)
+    assert_same_model(pickle.loads(with_version(fitted, "0.9.0")), fitted)
+
+
+def test_copied_estimators_are_independent():
+    fitted = classifier().fit(TEXTS, LABELS)
+    before = weights(fitted)
+    copy.deepcopy(fitted).partial_fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(weights(fitted), before)
+
+
+def test_clone_of_a_fitted_estimator_is_unfitted():
+    params = {
+        "optimizer": keras.optimizers.SGD(0.1),
+        "loss": Power(3),
+        "metrics": [Peak()],
+        "callbacks": [Counter()],
+        "compile__steps_per_execution": 1,
+    }
+    fitted = classifier(**params).fit(TEXTS, LABELS)
+    cloned = clone(fitted)
+    assert cloned.get_params().keys() == fitted.get_params().keys()
+    assert not hasattr(cloned, "model_")
+    with pytest.raises(NotFittedError):
+        cloned.predict(TEXTS)
+    assert_same_model(cloned.fit(TEXTS, LABELS), fitted)
+
+
+def test_importing_the_package_leaves_keras_as_it_was():
+    program = """
+import keras
+kinds = (
+    keras.Model,
+    keras.losses.Loss,
+    keras.metrics.Metric,
+    keras.optimizers.Optimizer,
+)
+names = ("__reduce__", "__reduce_ex__", "__deepcopy__", "__copy__", "__getstate__")
+def ways():
+    return [getattr(kind, name, None) for kind in kinds for name in names]
+before, own = ways(), [set(vars(kind)) for kind in kinds]
+import skrnn.estimators
+assert ways() == before
+assert [set(vars(kind)) for kind in kinds] == own
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

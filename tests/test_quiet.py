@@ -1,0 +1,99 @@
+"""Silence where it is promised, and a progress bar where it is asked for."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+import skrnn
+
+PARAMS = """
+texts = ["a fine film", "so dull", "fine, fine!", "dull"] * 4
+params = dict(embedding_size=8, hidden_size=8, batch_size=4, epochs=2, random_state=0)
+from skrnn import RNNTextClassifier, RNNTextRegressor
+"""
+ONE_FIT = f"{PARAMS}\nfitted = RNNTextClassifier(**params).fit(texts, [0, 1] * 8)\n"
+# So many that TensorFlow would warn of tracing.
+SHORT_FITS = (
+    PARAMS
+    + """
+for n in (16, 7, 3):
+    fitted = RNNTextClassifier(**params).fit(texts[:n], [0, 1, 1] + [0] * (n - 3))
+    fitted.predict(texts)
+    fitted.predict(texts[:1])
+    RNNTextRegressor(**params, cell="lstm").fit(texts[:n], range(n)).predict(texts)
+fitted.partial_fit(texts, [0, 1] * 8)
+RNNTextClassifier(**params, early_stopping=True).fit(texts, [0, 1] * 8)
+"""
+)
+
+
+def run(program, *arguments, **environment):
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        # The parent's own import of the package has set it.
+        if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    return subprocess.run(
+        [sys.executable, *arguments, "-c", program],
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "program", ["import skrnn", SHORT_FITS], ids=["package", "fits"]
+)
+def test_nothing_is_printed(program):
+    done = run(program)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_is_printed_by_unpickling(tmp_path):
+    path = str(tmp_path / "fitted.pickle")
+    dump = f"import pickle; pickle.dump(fitted, open({path!r}, 'wb'))"
+    assert run(ONE_FIT + dump).returncode == 0
+    done = run(
+        f"import pickle; fitted = pickle.load(open({path!r}, 'rb'));"
+        "fitted.predict(['a fine film'])",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_progress_bar_and_line_an_epoch():
+    bar = ONE_FIT.replace("**params", "**params, verbose=1")
+    line = "fitted.set_params(verbose=2).fit(texts, [0, 1] * 8)"
+    done = run(f"{bar}print('then')\n{line}")
+    assert (done.returncode, done.stderr) == (0, "")
+    printed, lines = re.sub(r"\x1b\[\d+m", "", done.stdout).split("then")
+    for epoch in (1, 2):
+        assert f"Epoch {epoch}/2" in printed
+    # The time left within an epoch, the time taken at its end.
+    assert re.search(r"1/4 ━+ \d+\S*s \d+m?s/step - loss: \d", printed)
+    assert re.search(r"4/4 ━+ \d+\S*s \d+m?s/step - loss: \d", printed)
+    assert "Epoch 2/2" in lines
+    assert "\b" not in lines
+
+
+def test_importing_the_package_imports_no_backend():
+    done = run(
+        "import skrnn, sys; skrnn.__version__; dir(skrnn);"
+        "print({'keras', 'tensorflow', 'scikeras', 'sklearn'} & set(sys.modules))"
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_importing_the_package_raises_no_warning():
+    done = run("import skrnn", "-W", "error")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_of_the_package():
+    assert set(skrnn.__all__) <= set(dir(skrnn))
+    assert all(hasattr(skrnn, name) for name in skrnn.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        skrnn.nonsense  # noqa: B018

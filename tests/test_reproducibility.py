@@ -1,0 +1,214 @@
+"""The same random_state gives the same model, and nobody else's is touched."""
+
+import os
+import random
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from corpus import (
+    EAGER,
+    LABELS,
+    STARS,
+    TEXTS,
+    TINY,
+    assert_same_model,
+    classifier,
+    regressor,
+    weights,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skrnn import RNNTextClassifier
+
+# Everything that draws random numbers.
+RANDOM = {
+    "early_stopping": True,
+    "validation_fraction": 0.25,
+    "embedding_dropout": 0.5,
+    "dropout": 0.5,
+    "n_layers": 2,
+    "bidirectional": True,
+    "batch_size": 4,
+    "embeddings": {"fine": np.arange(8.0)},
+}
+
+
+def test_twice_the_same_weights():
+    one = RNNTextClassifier(**TINY | RANDOM).fit(TEXTS, LABELS)
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    keras.utils.set_random_seed(123)
+    other = RNNTextClassifier(**TINY | RANDOM).fit(TEXTS, LABELS)
+    assert_same_model(one, other)
+    assert_same_model(one.fit(TEXTS, LABELS), other)
+
+
+def test_another_random_state_gives_other_weights():
+    one = classifier().fit(TEXTS, LABELS)
+    other = classifier(random_state=1).fit(TEXTS, LABELS)
+    assert not np.array_equal(weights(one), weights(other))
+
+
+def test_random_state_instance_is_drawn_from():
+    def fit_twice(seed):
+        state = np.random.RandomState(seed)
+        one = classifier(random_state=state).fit(TEXTS, LABELS)
+        other = classifier(random_state=state).fit(TEXTS, LABELS)
+        return one, other
+
+    one, other = fit_twice(0)
+    assert not np.array_equal(weights(one), weights(other))
+    for fitted, again in zip((one, other), fit_twice(0), strict=True):
+        assert_same_model(fitted, again)
+
+
+def test_no_random_state_gives_another_model_each_time():
+    one = classifier(random_state=None).fit(TEXTS, LABELS)
+    other = classifier(random_state=None).fit(TEXTS, LABELS)
+    assert not np.array_equal(weights(one), weights(other))
+
+
+PROGRAM = """
+import hashlib, sys
+import numpy as np
+from skrnn import RNNTextClassifier
+
+texts = ["a fine film", "so dull", "fine, fine!", "dull"] * 4
+labels = ["good", "bad"] * 8
+params = dict(embedding_size=8, hidden_size=8, batch_size=4, epochs=2, dropout=0.5)
+if sys.argv[1] == "busy":
+    import random, keras
+    keras.utils.set_random_seed(123)
+    RNNTextClassifier(**params, random_state=7).fit(texts, labels)
+    keras.layers.Dense(3).build((None, 2))
+    keras.random.normal((3,))
+    np.random.seed(5)
+    random.seed(5)
+fitted = RNNTextClassifier(**params, random_state=0).fit(texts, labels)
+digest = hashlib.sha256()
+for weight in fitted.model_.get_weights():
+    digest.update(weight.tobytes())
+print(digest.hexdigest(), fitted.decision_function(texts).tobytes().hex())
+"""
+
+
+def test_same_weights_in_every_process():
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM, before],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for before, hash_seed in [("", "1"), ("busy", "2")]
+    }
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("params", [EAGER, {}], ids=["eager", "compiled"])
+def test_global_random_states_are_left_as_found(params):
+    def states():
+        numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        return random.getstate(), repr(numpy_state)
+
+    def draws():
+        return np.stack([keras.random.normal((5,)) for _ in range(3)])
+
+    keras.utils.set_random_seed(42)
+    expected = draws()
+    keras.utils.set_random_seed(42)
+    before = states()
+    fitted = RNNTextClassifier(**TINY | RANDOM | params).fit(TEXTS, LABELS)
+    fitted.predict(TEXTS)
+    fitted.set_params(early_stopping=False).partial_fit(TEXTS, LABELS)
+    assert states() == before
+    np.testing.assert_array_equal(draws(), expected)
+
+
+# Batches
+
+
+class SeenTargets(keras.losses.Loss):
+    """The squared error, which notes what it is given."""
+
+    seen = []
+
+    def call(self, y_true, y_pred):
+        self.seen.append(np.ravel(y_true).round(3).tolist())
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+def test_batches_are_shuffled_every_epoch():
+    SeenTargets.seen.clear()
+    y = np.arange(16.0)
+    params = {"batch_size": 4, "epochs": 3, "loss": SeenTargets}
+    regressor(**params).fit(["a word"] * 16, y)
+    batches = SeenTargets.seen
+    epochs = [batches[0:4], batches[4:8], batches[8:12]]
+    assert len(batches) == 12
+    for epoch in epochs:
+        standardized = ((y - y.mean()) / y.std()).round(3)
+        seen = np.sort(np.ravel(epoch))
+        np.testing.assert_allclose(seen, standardized, atol=2e-3)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert {frozenset(batch) for batch in epochs[0]} != {
+        frozenset(batch) for batch in epochs[1]
+    }
+
+
+# Predictions
+
+MANY_TEXTS = [
+    *TEXTS[:8],
+    "",
+    " ",
+    "unknown words here",
+    "fine " * 30,
+    "a dull and fine film, " * 100,
+    "film",
+    "dull! " * 7,
+]
+
+
+@pytest.fixture(scope="module", params=["gru", "lstm"])
+def fitted(request):
+    return RNNTextClassifier(
+        **TINY, cell=request.param, n_layers=2, bidirectional=True
+    ).fit(TEXTS, LABELS)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    rows=st.lists(st.sampled_from(range(len(MANY_TEXTS))), min_size=1),
+    batch_size=st.sampled_from([1, 3, 64]),
+)
+def test_predictions_do_not_depend_on_the_rest_of_the_call(fitted, rows, batch_size):
+    alone = fitted.set_params(batch_size=1).decision_function(MANY_TEXTS)
+    features = fitted.transform(MANY_TEXTS)
+    fitted.set_params(batch_size=batch_size)
+    texts = [MANY_TEXTS[row] for row in rows]
+    np.testing.assert_allclose(
+        fitted.decision_function(texts), alone[rows], rtol=0, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        fitted.transform(texts), features[rows], rtol=0, atol=1e-6
+    )
+
+
+def test_predictions_of_values_do_not_depend_on_the_rest_of_the_call():
+    fitted = regressor().fit(TEXTS, STARS)
+    together = fitted.predict(MANY_TEXTS)
+    alone = [fitted.predict([text])[0] for text in MANY_TEXTS]
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
+
+
+def test_predicting_changes_nothing(fitted):
+    before = weights(fitted)
+    first = fitted.predict_proba(TEXTS)
+    np.testing.assert_array_equal(fitted.predict_proba(TEXTS), first)
+    np.testing.assert_array_equal(weights(fitted), before)
