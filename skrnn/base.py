@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.model_selection import train_test_split
@@ -26,10 +27,15 @@ from sklearn.utils.validation import (
 from skrnn import __version__
 from skrnn._keras import keras, retracing_warnings_filtered
 from skrnn.network import SequenceModel, build_network
-from skrnn.parameters import CONSTRAINTS, ENCODER_PARAMETERS, TOKENIZER_PARAMETERS
+from skrnn.parameters import (
+    CONSTRAINTS,
+    ENCODER_PARAMETERS,
+    TOKENIZER_PARAMETERS,
+    check_keras_objects,
+)
 from skrnn.routing import RoutedEstimator
 from skrnn.sequences import N_RESERVED_IDS
-from skrnn.texts import check_texts
+from skrnn.texts import check_texts, is_missing
 from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
 
@@ -197,6 +203,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
+        # scikit-learn looks for NaN among numbers only.
+        if not issparse(y) and any(map(is_missing, np.ravel(np.asarray(y, object)))):
+            raise ValueError("Input y contains NaN.")
         y = check_array(
             y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
         )
@@ -219,15 +228,17 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return weight
 
     def _check_data(self, X, y, sample_weight, *, reset: bool):
-        """Texts, targets and weights of mean 1, those of weight 0 left out."""
+        """Texts, targets and weights, those of weight 0 left out."""
         texts = self._check_texts(X, reset=reset)
         y = self._check_targets(y)
         check_consistent_length(texts, y)
         weight = self._check_sample_weight(y, sample_weight)
         # A text without weight must not even lend its words to the vocabulary.
         kept = np.flatnonzero(weight)
-        weight = weight[kept] / weight[kept].mean()
-        return [texts[i] for i in kept], y[kept], weight.astype(keras.config.floatx())
+        return [texts[i] for i in kept], y[kept], weight[kept]
+
+    def _weigh(self, y, sample_weight, target_encoder) -> np.ndarray:
+        return sample_weight
 
     def _fit(
         self,
@@ -242,6 +253,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     ) -> Self:
         """Train; nothing of the estimator changes before all has gone well."""
         self._validate_params()
+        check_keras_objects(self)
         texts, y, weight = self._check_data(X, y, sample_weight, reset=not go_on)
         if go_on:
             random_state = copy.deepcopy(self._random_state)
@@ -251,6 +263,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             random_state = np.random.RandomState(seed)
             target_encoder = self._fit_target_encoder(y, weight, classes)
         targets = target_encoder.transform(y)
+        weight = self._weigh(y, weight, target_encoder)
+        weight = (weight / weight.mean()).astype(keras.config.floatx())
         train, held_out = np.arange(len(texts)), None
         if early_stopping:
             train, held_out = train_test_split(

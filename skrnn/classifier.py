@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -350,11 +350,19 @@ default="log_loss"
                 "classes=classes, y=y) on all labels, and pass the weights as a dict."
             )
 
-    def _check_sample_weight(self, y, sample_weight) -> np.ndarray:
-        weight = super()._check_sample_weight(y, sample_weight)
+    def _weigh(self, y, sample_weight, target_encoder: ClassEncoder) -> np.ndarray:
         if self.class_weight is None:
-            return weight
-        return weight * compute_sample_weight(self.class_weight, y)
+            return sample_weight
+        if target_encoder.kind_ == "multilabel":
+            weight = sample_weight * compute_sample_weight(self.class_weight, y)
+        else:
+            classes = target_encoder.classes_
+            # Of all classes, of which `y` may lack some in `partial_fit`.
+            of_class = compute_class_weight(self.class_weight, classes=classes, y=y)
+            weight = sample_weight * of_class[np.searchsorted(classes, y)]
+        if not weight.any():
+            raise ValueError("`class_weight` leaves no text any weight.")
+        return weight
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
         return ClassEncoder(one_hot=self.loss != "log_loss").fit(y, classes)

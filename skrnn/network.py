@@ -413,12 +413,19 @@ class _Config(tuple):
     """The class and the configuration of a Keras object."""
 
 
+class _State(tuple):
+    """The class and the attributes of an object."""
+
+
 def _to_config(value):
-    """Replace Keras objects, which hold variables, by their configurations."""
+    """Replace Keras objects, which hold variables, by what makes them anew."""
     if isinstance(value, list):
         return [_to_config(one) for one in value]
-    keras_objects = (keras.Optimizer, keras.losses.Loss, keras.metrics.Metric)
-    if isinstance(value, keras_objects):
+    if isinstance(value, keras.losses.Loss):
+        # A loss holds no variables, and a configuration may lack arguments, as
+        # that of Huber lacks its width.
+        return _State((type(value), vars(value)))
+    if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
         return _Config((type(value), value.get_config()))
     return value
 
@@ -426,6 +433,11 @@ def _to_config(value):
 def _from_config(value):
     if isinstance(value, list):
         return [_from_config(one) for one in value]
+    if isinstance(value, _State):
+        kind, attributes = value
+        loss = kind.__new__(kind)
+        vars(loss).update(attributes)
+        return loss
     if isinstance(value, _Config):
         kind, config = value
         return kind.from_config(config)

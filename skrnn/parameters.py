@@ -7,24 +7,20 @@ import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
 
 from skrnn._keras import keras
 from skrnn.gates import GATES
 from skrnn.recurrent import CELLS
+from skrnn.routing import OPTIMIZERS
 from skrnn.tokenizer import Tokenizer
 
 _SIZE = [Interval(Integral, 1, None, closed="left")]
 _SHARE = [Interval(Real, 0, 1, closed="left")]
-
-_OPTIMIZER_NAMES = {
-    spelling
-    for name, kind in vars(keras.optimizers).items()
-    if inspect.isclass(kind)
-    and issubclass(kind, keras.optimizers.Optimizer)
-    and kind is not keras.optimizers.Optimizer
-    for spelling in (name, name.lower())
-}
 
 TOKENIZER_PARAMETERS = tuple(Tokenizer._parameter_constraints)
 
@@ -56,14 +52,14 @@ CONSTRAINTS: dict = {
     "embedding_dropout": _SHARE,
     "dropout": _SHARE,
     "l2": [Interval(Real, 0, None, closed="left")],
-    "optimizer": [StrOptions(_OPTIMIZER_NAMES), keras.optimizers.Optimizer, type],
+    "optimizer": [str, keras.optimizers.Optimizer, type],
     "learning_rate": [
         Interval(Real, 0, None, closed="neither"),
         keras.optimizers.schedules.LearningRateSchedule,
     ],
     "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
     "metrics": [str, list, tuple, None],
-    "callbacks": [list, tuple, dict, type, keras.callbacks.Callback, None],
+    "callbacks": [list, dict, type, keras.callbacks.Callback, None],
     "epochs": _SIZE,
     "batch_size": _SIZE,
     "early_stopping": ["boolean"],
@@ -73,6 +69,45 @@ CONSTRAINTS: dict = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
+
+# What a class given for a parameter has to be a subclass of.
+_CLASSES = {
+    "optimizer": keras.optimizers.Optimizer,
+    "loss": keras.losses.Loss,
+    "callbacks": keras.callbacks.Callback,
+}
+
+
+def check_keras_objects(estimator) -> None:
+    """Check what scikit-learn's constraints cannot say of Keras' names and classes.
+
+    Parameters
+    ----------
+    estimator : RNNTextClassifier or RNNTextRegressor
+        Whose parameters are checked.
+
+    Raises
+    ------
+    ValueError
+        If a name is not an optimizer's, or a class is not of the right kind.
+    """
+    name = type(estimator).__name__
+    optimizer = estimator.optimizer
+    if isinstance(optimizer, str) and optimizer.lower() not in OPTIMIZERS:
+        raise InvalidParameterError(
+            f"The 'optimizer' parameter of {name} must be an instance or a subclass of "
+            f"'keras.optimizers.Optimizer' or one of {sorted(OPTIMIZERS)}. Got "
+            f"{optimizer!r} instead."
+        )
+    for parameter, kind in _CLASSES.items():
+        value = getattr(estimator, parameter)
+        if inspect.isclass(value) and not issubclass(value, kind):
+            raise InvalidParameterError(
+                f"The {parameter!r} parameter of {name} takes subclasses of "
+                f"'{kind.__module__.split('.')[0]}.{kind.__name__}'. Got {value!r} "
+                "instead."
+            )
+
 
 TEXT = """\
 lowercase : bool, default=True

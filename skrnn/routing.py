@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 
 from sklearn.base import BaseEstimator
 
@@ -34,6 +35,16 @@ with _put_back(_PATCHED_BY_SCIKERAS):
     from scikeras.wrappers import BaseWrapper
 
 _PREFIXES = frozenset({"optimizer", "loss", "metrics", "callbacks", "compile"})
+# Keras' own look-up knows most of these names, and some that are no optimizers.
+OPTIMIZERS = {
+    name.lower(): kind
+    for name, kind in vars(keras.optimizers).items()
+    if inspect.isclass(kind)
+    and issubclass(kind, keras.optimizers.Optimizer)
+    and kind is not keras.optimizers.Optimizer
+    and "learning_rate" in inspect.signature(kind).parameters
+}
+
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
@@ -113,8 +124,11 @@ class RoutedEstimator(BaseEstimator):
             defaults["optimizer__learning_rate"] = self.learning_rate
             if not any(f"optimizer__{name}" in given for name in _CLIPPING):
                 defaults["optimizer__global_clipnorm"] = self.clipnorm
+        optimizer = self.optimizer
+        if isinstance(optimizer, str):
+            optimizer = OPTIMIZERS[optimizer.lower()]
         router = BaseWrapper(
-            optimizer=_unused(self.optimizer),
+            optimizer=_unused(optimizer),
             loss=loss,
             metrics=_unused(self.metrics),
             **{**defaults, **given},

@@ -85,7 +85,7 @@ def _text(row: object, position: int) -> str:
     if isinstance(row, str):
         # str(row) could be overridden: an enum member gives its name.
         return str.__str__(row)
-    if _is_missing(row):
+    if is_missing(row):
         raise ValueError(
             f"The text at position {position} is missing ({row}). Fill it first, for "
             'example with X.fillna("") in pandas, X.fill_null("") in polars, or '
@@ -97,7 +97,8 @@ def _text(row: object, position: int) -> str:
     )
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Whether a value is None, NaN, masked, or one of the missing values of pandas."""
     if isinstance(value, (float, np.floating)):
         return bool(np.isnan(value))
     return (

@@ -293,7 +293,7 @@ names = ("__reduce__", "__reduce_ex__", "__deepcopy__", "__copy__", "__getstate_
 def ways():
     return [getattr(kind, name, None) for kind in kinds for name in names]
 before, own = ways(), [set(vars(kind)) for kind in kinds]
-import skrnn.estimators
+import skrnn.classifier
 assert ways() == before
 assert [set(vars(kind)) for kind in kinds] == own
 """
