@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 # Two workers on two cores: threads of their own would only fight for them.
 TEST_ENV := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-lowest lint format clean
 
 help:
 	@echo "make demo    train on real text, beside a linear model"
 	@echo "make test    run the tests"
+	@echo "make test-lowest  run them on the lowest versions of what skrnn needs"
 	@echo "make lint    check style and format"
 	@echo "make format  mend style and format"
 	@echo "make clean   remove $(VENV), caches and build products"
@@ -19,6 +20,15 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2
+
+# The lowest versions that pyproject.toml admits.
+LOWEST := "tensorflow==2.18.*" "keras==3.8.0" "scikit-learn==1.7.0" "numpy==2.0.*" \
+	"scikeras==0.13.0"
+
+test-lowest:
+	test -d $(VENV)-lowest || $(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --editable '.[test]' $(LOWEST)
+	$(TEST_ENV) $(VENV)-lowest/bin/python -m pytest -n 2
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

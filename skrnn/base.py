@@ -91,7 +91,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         optimizer: str | keras.optimizers.Optimizer | type = "adam",
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
         clipnorm: float | None = 1.0,
-        loss: str | keras.losses.Loss | type | Callable,
+        loss: str | keras.losses.Loss | type | Callable = "squared_error",
         metrics: str | Sequence | None = None,
         callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
         epochs: int = 5,
@@ -150,6 +150,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the vocabulary and build the network, without training it.
 
+        The network can then be looked at, or given other weights.
+
         Parameters
         ----------
         X : array-like of str, shape (n_texts,)
@@ -161,6 +163,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, a text or a target is not valid.
         """
         return self._fit(X, y, None, epochs=0)
 
@@ -175,9 +182,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         Returns
         -------
         ndarray of shape (n_texts, representation_size), float32
-            Pooled hidden states of the top layer, each within (-1, 1).
+            Pooled hidden states of the top layer, within [-1, 1] unless the initial
+            state is learned.
             ``representation_size`` is `hidden_size`, times 3 with
             ``pooling="concat"``, times 2 with ``bidirectional=True``.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
         """
         sequences = self._sequences(X)
         return self.model_.represent(sequences)
@@ -195,6 +211,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return self.tokenizer_.transform(self._check_texts(X, reset=False))
 
     def _check_texts(self, X, *, reset: bool) -> list[str]:
+        # `reset` is for subclasses whose texts have features to count.
         return check_texts(X)
 
     def _check_targets(self, y):
@@ -214,6 +231,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return y
 
     def _check_partial_fit_parameters(self) -> None:
+        self._validate_params()
         if self.early_stopping:
             raise ValueError("early_stopping should be False with partial_fit")
 
@@ -257,20 +275,24 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         texts, y, weight = self._check_data(X, y, sample_weight, reset=not go_on)
         if go_on:
             random_state = copy.deepcopy(self._random_state)
+            split_seed = self._split_seed
             target_encoder = self._target_encoder
         else:
             seed = check_random_state(self.random_state).randint(_MAX_SEED)
             random_state = np.random.RandomState(seed)
+            # Kept, so that a warm start holds out the same texts again.
+            split_seed = random_state.randint(_MAX_SEED)
             target_encoder = self._fit_target_encoder(y, weight, classes)
         targets = target_encoder.transform(y)
         weight = self._weigh(y, weight, target_encoder)
+        weight = weight / weight.max()
         weight = (weight / weight.mean()).astype(keras.config.floatx())
         train, held_out = np.arange(len(texts)), None
         if early_stopping:
             train, held_out = train_test_split(
                 train,
                 test_size=self.validation_fraction,
-                random_state=random_state,
+                random_state=split_seed,
                 stratify=self._strata(y),
             )
 
@@ -306,6 +328,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self.model_ = model
         self._target_encoder = target_encoder
         self._random_state = random_state
+        self._split_seed = split_seed
         return self
 
     def _build_model(self, tokenizer, target_encoder, random_state) -> SequenceModel:
@@ -366,13 +389,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # The user's own callbacks must not carry the model into a pickle.
             for callback in callbacks:
                 callback._model = None
-        losses = history["loss"]
-        if not np.isfinite(losses).all():
-            epoch = initial_epoch + 1 + int(np.argmin(np.isfinite(losses)))
+        if not all(np.isfinite(one).all() for one in model.get_weights()):
+            # The last update comes after the last loss.
+            finite = [*np.isfinite(history["loss"][:-1]), False]
+            epoch = initial_epoch + 1 + finite.index(False)
             raise ValueError(
-                f"The loss became {losses[-1]} in epoch {epoch}. Lower "
-                "`learning_rate` or `clipnorm`, or look for extreme values in `y` "
-                "or `sample_weight`."
+                f"Training diverged in epoch {epoch}. Lower `learning_rate` or "
+                "`clipnorm`, or look for extreme values in `y` or `sample_weight`."
             )
         return {name: [float(v) for v in values] for name, values in history.items()}
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
@@ -46,8 +47,8 @@ class RNNTextClassifier(ClassifierMixin, TextEstimator):
 
     <optimizer>
 
-    loss : {"log_loss", "hinge", "squared_hinge"}, `keras.losses.Loss` or class, \
-default="log_loss"
+    loss : {"log_loss", "hinge", "squared_hinge"}, `keras.losses.Loss`, class or \
+callable, default="log_loss"
         What is minimised. The hinges count each class against all others and
         give no probabilities. A loss of Keras is given a column of 0 and 1 for
         each class, one column for two classes, and the scores without any
@@ -55,9 +56,10 @@ default="log_loss"
 
     <training>
 
-    class_weight : dict or "balanced", default=None
+    class_weight : dict, list of dict, or "balanced", default=None
         Weights of the classes, by label; they multiply `sample_weight`.
-        "balanced" gives every class the same total weight. See
+        "balanced" gives every class the same total weight. A multilabel indicator
+        takes a list, one dict a column. See
         `sklearn.utils.class_weight.compute_sample_weight`.
 
     Attributes
@@ -88,7 +90,7 @@ default="log_loss"
 
     _parameter_constraints = {
         **TextEstimator._parameter_constraints,
-        "loss": [StrOptions({"log_loss", *_HINGES}), keras.losses.Loss, type, callable],
+        "loss": [StrOptions({"log_loss", *_HINGES}), keras.losses.Loss, callable],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -132,7 +134,7 @@ default="log_loss"
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
-        class_weight: dict | str | None = None,
+        class_weight: dict | list[dict] | str | None = None,
         **routed,
     ):
         super().__init__(
@@ -180,6 +182,7 @@ default="log_loss"
     @property
     def classes_(self) -> np.ndarray:
         """The labels in sorted order, shape (n_classes,)."""
+        check_is_fitted(self)
         return self._target_encoder.classes_
 
     def fit(
@@ -256,6 +259,9 @@ default="log_loss"
         ValueError
             As in `fit`; or if the first call has no `classes`, or `y` holds a label
             that is not among them.
+
+        TypeError
+            If a text is no `str`.
         """
         self._check_partial_fit_parameters()
         go_on = hasattr(self, "model_")
@@ -281,6 +287,14 @@ default="log_loss"
         -------
         ndarray of shape (n_texts,) or (n_texts, n_classes)
             Labels, or a multilabel indicator.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)
@@ -297,6 +311,14 @@ default="log_loss"
         -------
         ndarray of shape (n_texts,) or (n_texts, n_classes), float32
             For two classes the score of ``classes_[1]``.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
         """
         scores = self._scores(X)
         return scores[:, 0] if self._target_encoder.kind_ == "binary" else scores
@@ -317,6 +339,14 @@ default="log_loss"
         ndarray of shape (n_texts, n_classes), float64
             In the order of `classes_`. Rows sum to 1, except for a multilabel
             indicator, where each column is a probability of its own.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
         """
         scores = self._scores(X)
         return self._target_encoder.probabilities(scores)
@@ -336,6 +366,14 @@ default="log_loss"
         -------
         ndarray of shape (n_texts, n_classes), float64
             In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
         """
         scores = self._scores(X)
         return self._target_encoder.log_probabilities(scores)
@@ -353,12 +391,20 @@ default="log_loss"
     def _weigh(self, y, sample_weight, target_encoder: ClassEncoder) -> np.ndarray:
         if self.class_weight is None:
             return sample_weight
+        if isinstance(self.class_weight, list) and target_encoder.kind_ != "multilabel":
+            raise InvalidParameterError(
+                f"The 'class_weight' parameter of {type(self).__name__} is a dict or "
+                "'balanced' where `y` is no multilabel indicator. Got "
+                f"{self.class_weight!r} instead."
+            )
         if target_encoder.kind_ == "multilabel":
             weight = sample_weight * compute_sample_weight(self.class_weight, y)
         else:
             classes = target_encoder.classes_
             # Of all classes, of which `y` may lack some in `partial_fit`.
-            of_class = compute_class_weight(self.class_weight, classes=classes, y=y)
+            of_class = compute_class_weight(
+                self.class_weight, classes=classes, y=y, sample_weight=sample_weight
+            )
             weight = sample_weight * of_class[np.searchsorted(classes, y)]
         if not weight.any():
             raise ValueError("`class_weight` leaves no text any weight.")

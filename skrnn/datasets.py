@@ -214,7 +214,7 @@ def _docstrings(source: bytes) -> Iterator[str]:
             # Other people's invalid escape sequences are no concern of the caller's.
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         # Some libraries ship templates, or files for another version of Python.
         return
     # Only definitions are descended into: ast.walk would visit every expression.

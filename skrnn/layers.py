@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skrnn._keras import keras
+from skrnn.loops import custom_gradient
 
 ops = keras.ops
 
@@ -47,8 +48,7 @@ class Embedding(keras.layers.Layer):
         """
 
         def look_up(table):
-            def gradient(*upstreams, upstream=None):
-                upstream = upstreams[0] if upstream is None else upstream
+            def gradient(upstream):
                 return ops.segment_sum(
                     ops.reshape(upstream, (-1, self.size)),
                     ops.reshape(ids, (-1,)),
@@ -57,9 +57,7 @@ class Embedding(keras.layers.Layer):
 
             return ops.take(table, ids, axis=0), gradient
 
-        # A custom gradient takes tensors, and TensorFlow's variables are none.
-        table = ops.reshape(self.embeddings, (self.n_ids, self.size))
-        return ops.custom_gradient(look_up)(table)
+        return custom_gradient(look_up, self.embeddings)
 
 
 def pool(hidden, padding, pooling: str, *, reverse: bool):
@@ -97,6 +95,5 @@ def pool(hidden, padding, pooling: str, *, reverse: bool):
     count = ops.sum(present, axis=1)
     if pooling == "mean":
         return ops.sum(hidden * present, axis=1) / ops.maximum(count, 1.0)
-    # Hidden states lie within (-1, 1): -2 is never the maximum of real ones.
-    highest = ops.max(ops.where(padding[:, :, None], -2.0, hidden), axis=1)
+    highest = ops.max(ops.where(padding[:, :, None], -1e30, hidden), axis=1)
     return ops.where(count > 0, highest, 0.0)

@@ -106,6 +106,45 @@ def _one_loop(step, initial, inputs, reverse):
 _scan = _scan_with_tensorflow if _ON_TENSORFLOW else _scan_with_keras
 
 
+def custom_gradient(function: Callable, *arguments):
+    """Call a function that brings its own gradient.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*arguments) -> output, gradient``, where ``gradient(upstream)``
+        maps the output's gradient to those of the arguments.
+
+    *arguments : tensors or variables
+        Everything that has a gradient: the function may use no other variable.
+
+    Returns
+    -------
+    tensor
+        The function's output.
+    """
+
+    @keras.ops.custom_gradient
+    def run(*arguments):
+        output, gradient = function(*arguments)
+
+        def called_as_every_backend_does(*upstreams, upstream=None):
+            # PyTorch passes it by name, behind the arguments.
+            return gradient(upstreams[0] if upstream is None else upstream)
+
+        return output, called_as_every_backend_does
+
+    # TensorFlow's own takes tensors, and variables are none.
+    return run(
+        *(
+            keras.ops.reshape(one, one.shape)
+            if isinstance(one, keras.Variable)
+            else one
+            for one in arguments
+        )
+    )
+
+
 def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a model's prediction for batches of any shape.
 

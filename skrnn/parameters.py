@@ -72,9 +72,9 @@ CONSTRAINTS: dict = {
 
 # What a class given for a parameter has to be a subclass of.
 _CLASSES = {
-    "optimizer": keras.optimizers.Optimizer,
-    "loss": keras.losses.Loss,
-    "callbacks": keras.callbacks.Callback,
+    "optimizer": ("keras.optimizers.Optimizer", keras.optimizers.Optimizer),
+    "loss": ("keras.losses.Loss", keras.losses.Loss),
+    "callbacks": ("keras.callbacks.Callback", keras.callbacks.Callback),
 }
 
 
@@ -99,13 +99,12 @@ def check_keras_objects(estimator) -> None:
             f"'keras.optimizers.Optimizer' or one of {sorted(OPTIMIZERS)}. Got "
             f"{optimizer!r} instead."
         )
-    for parameter, kind in _CLASSES.items():
+    for parameter, (kind_name, kind) in _CLASSES.items():
         value = getattr(estimator, parameter)
         if inspect.isclass(value) and not issubclass(value, kind):
             raise InvalidParameterError(
                 f"The {parameter!r} parameter of {name} takes subclasses of "
-                f"'{kind.__module__.split('.')[0]}.{kind.__name__}'. Got {value!r} "
-                "instead."
+                f"'{kind_name}'. Got {value!r} instead."
             )
 
 
@@ -229,13 +228,15 @@ early_stopping : bool, default=False
     go back to the weights it was lowest with.
 
 validation_fraction : float in (0, 1), default=0.1
-    Share of the texts held out for early stopping, of every class alike.
+    Share of the texts held out for early stopping, of every class alike where
+    `y` holds single labels.
 
 n_iter_no_change : int, default=3
     Number of epochs without a lower loss that early stopping waits.
 
 warm_start : bool, default=False
     Whether `fit` goes on from the last fit's vocabulary, weights and optimizer.
+    Parameters of these changed in between have no effect then.
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.
@@ -263,7 +264,8 @@ history_ : dict of str to list of float
     another; names with "val_" are those of the texts held out.
 
 n_iter_ : int
-    Number of epochs trained in all.
+    Number of epochs run in all; early stopping may have gone back to the weights
+    of an earlier one.
 """
 
 REFERENCES = """\

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from skrnn._keras import keras
 from skrnn.gates import GATES
-from skrnn.loops import scan
+from skrnn.loops import custom_gradient, scan
 
 ops = keras.ops
 
@@ -17,7 +17,6 @@ ops = keras.ops
 _OPEN = 1e4
 
 
-@keras.saving.register_keras_serializable("skrnn")
 class BlockOrthogonal(keras.initializers.Initializer):
     """Square orthogonal blocks side by side, one for each gate.
 
@@ -46,9 +45,6 @@ class BlockOrthogonal(keras.initializers.Initializer):
             for i in range(width // size)
         ]
         return ops.concatenate(blocks, axis=1)
-
-    def get_config(self):
-        return {"seed": self.seed}
 
 
 class RecurrentLayer(keras.layers.Layer):
@@ -154,8 +150,12 @@ class RecurrentLayer(keras.layers.Layer):
         initial = (zeros,) * self.n_states
         if self.learn_initial_state:
             initial = tuple(zeros + state for state in self.initial_states)
-        hidden = ops.custom_gradient(self._run)(
-            self.prepare(x, padding), padding, *self.recurrent_weights(), *initial
+        hidden = custom_gradient(
+            self._run,
+            self.prepare(x, padding),
+            padding,
+            *self.recurrent_weights(),
+            *initial,
         )
         return ops.transpose(hidden, (1, 0, 2))
 
@@ -165,9 +165,7 @@ class RecurrentLayer(keras.layers.Layer):
 
     def recurrent_weights(self):
         """The kernel and the bias of ``u``."""
-        # A custom gradient takes tensors, and TensorFlow's variables are none.
-        kernel = self.recurrent_kernel + 0.0
-        return kernel, ops.zeros_like(kernel[0])
+        return self.recurrent_kernel, ops.zeros_like(self.bias)
 
     def _run(self, x, padding, kernel, bias, *initial):
         def step(states, inputs):
@@ -177,9 +175,7 @@ class RecurrentLayer(keras.layers.Layer):
 
         _, states = scan(step, initial, (x, padding), reverse=self.reverse)
 
-        def gradient(*upstreams, upstream=None):
-            # PyTorch passes it by name, behind the arguments.
-            upstream = upstreams[0] if upstream is None else upstream
+        def gradient(upstream):
             before = tuple(
                 _shifted(state, first, self.reverse)
                 for state, first in zip(states, initial, strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from os import PathLike
 from typing import Self
 
 import numpy as np
@@ -40,8 +38,8 @@ class RNNTextRegressor(RegressorMixin, TextEstimator):
 
     <optimizer>
 
-    loss : {"squared_error", "absolute_error", "huber"}, `keras.losses.Loss` or \
-class, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber"}, `keras.losses.Loss`, \
+class or callable, default="squared_error"
         What is minimised, between standardized targets and the network's scores.
         Huber's width is in standard deviations too: ``loss__delta=1.0``.
 
@@ -80,89 +78,6 @@ class, default="squared_error"
             callable,
         ],
     }
-
-    def __init__(
-        self,
-        *,
-        lowercase: bool = True,
-        strip_accents: str | Callable[[str], str] | None = None,
-        analyzer: str = "word",
-        tokenizer: Callable[[str], Iterable[str]] | None = None,
-        token_pattern: str | None = None,
-        max_features: int | None = 20_000,
-        min_df: int | float = 1,
-        max_df: int | float = 1.0,
-        vocabulary: Mapping[str, int] | Collection[str] | None = None,
-        max_length: int | None = 400,
-        truncate: str = "middle",
-        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
-        embedding_size: int = 128,
-        hidden_size: int = 128,
-        cell: str = "gru",
-        n_layers: int = 1,
-        bidirectional: bool = False,
-        learn_initial_state: bool = False,
-        gate_activation: str = "hard_sigmoid",
-        pooling: str = "concat",
-        embedding_dropout: float = 0.2,
-        dropout: float = 0.2,
-        l2: float = 0.0,
-        optimizer: str | keras.optimizers.Optimizer | type = "adam",
-        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
-        clipnorm: float | None = 1.0,
-        loss: str | keras.losses.Loss | type | Callable = "squared_error",
-        metrics: str | Sequence | None = None,
-        callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
-        epochs: int = 5,
-        batch_size: int = 64,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
-        warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-        **routed,
-    ):
-        super().__init__(
-            lowercase=lowercase,
-            strip_accents=strip_accents,
-            analyzer=analyzer,
-            tokenizer=tokenizer,
-            token_pattern=token_pattern,
-            max_features=max_features,
-            min_df=min_df,
-            max_df=max_df,
-            vocabulary=vocabulary,
-            max_length=max_length,
-            truncate=truncate,
-            embeddings=embeddings,
-            embedding_size=embedding_size,
-            hidden_size=hidden_size,
-            cell=cell,
-            n_layers=n_layers,
-            bidirectional=bidirectional,
-            learn_initial_state=learn_initial_state,
-            gate_activation=gate_activation,
-            pooling=pooling,
-            embedding_dropout=embedding_dropout,
-            dropout=dropout,
-            l2=l2,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            clipnorm=clipnorm,
-            loss=loss,
-            metrics=metrics,
-            callbacks=callbacks,
-            epochs=epochs,
-            batch_size=batch_size,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            random_state=random_state,
-            verbose=verbose,
-            **routed,
-        )
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -223,6 +138,11 @@ class, default="squared_error"
         Returns
         -------
         self : object
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`; or if `early_stopping` is on.
         """
         self._check_partial_fit_parameters()
         return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
@@ -238,6 +158,14 @@ class, default="squared_error"
         Returns
         -------
         ndarray of shape (n_texts,) or (n_texts, n_outputs), float64
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator has not been fitted.
+
+        ValueError, TypeError
+            If `X` is no column of texts.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)

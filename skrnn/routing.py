@@ -6,6 +6,7 @@ import contextlib
 import inspect
 
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn._keras import keras
 
@@ -21,12 +22,23 @@ _PATCHED_BY_SCIKERAS = (
 @contextlib.contextmanager
 def _put_back(attributes):
     before = [vars(kind).get(name) for kind, name in attributes]
-    yield
-    for (kind, name), own in zip(attributes, before, strict=True):
-        if own is not None:
-            setattr(kind, name, own)
-        elif name in vars(kind):
-            delattr(kind, name)
+    try:
+        yield
+    finally:
+        for (kind, name), own in zip(attributes, before, strict=True):
+            if own is not None:
+                setattr(kind, name, own)
+            elif name in vars(kind):
+                delattr(kind, name)
+
+
+@contextlib.contextmanager
+def _named(what: str):
+    """Say of a wrong argument that it came by a parameter."""
+    try:
+        yield
+    except TypeError as error:
+        raise InvalidParameterError(f"{what}: {error}") from error
 
 
 # Importing scikeras replaces how every Keras object of the process is pickled
@@ -133,11 +145,15 @@ class RoutedEstimator(BaseEstimator):
             metrics=_unused(self.metrics),
             **{**defaults, **given},
         )
-        return router._get_compile_kwargs()
+        with _named("A parameter routed to a Keras object is wrong"):
+            arguments = router._get_compile_kwargs()
+            inspect.signature(keras.Model.compile).bind(None, **arguments)
+        return arguments
 
     def _build_callbacks(self) -> list:
         router = BaseWrapper(callbacks=self.callbacks, **self._routed())
-        router._initialize_callbacks()
+        with _named("The 'callbacks' parameter, or one routed to it, is wrong"):
+            router._initialize_callbacks()
         return list(keras.tree.flatten(router._fit_callbacks))
 
 

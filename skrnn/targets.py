@@ -60,6 +60,11 @@ class ClassEncoder(BaseEstimator):
                 "sklearn.multioutput.MultiOutputClassifier."
             )
         if kind == "multilabel-indicator":
+            if classes is not None and len(classes) != y.shape[1]:
+                raise ValueError(
+                    f"`classes` has {len(classes)} labels, but `y` has {y.shape[1]} "
+                    "columns."
+                )
             self.classes_ = np.arange(y.shape[1])
             self.kind_ = "multilabel"
             self.n_outputs_ = y.shape[1]
@@ -111,8 +116,10 @@ class ClassEncoder(BaseEstimator):
                 )
             dense = y.toarray() if issparse(y) else y
             return np.asarray(dense, dtype=np.float32)
-        unseen = np.setdiff1d(y, self.classes_)
-        if unseen.size:
+        # NumPy would compare numbers with strings by turning them into strings.
+        kinds = {np.asarray(labels).dtype.kind for labels in (y, self.classes_)}
+        mixed = "U" in kinds and kinds & set("biuf")
+        if mixed or np.setdiff1d(y, self.classes_).size:
             raise ValueError(
                 "`y` has classes not in `self.classes_`. `self.classes_` has "
                 f"{self.classes_}. 'y' has {np.unique(y)}."
@@ -238,6 +245,11 @@ class ValueEncoder(BaseEstimator):
         Returns
         -------
         ndarray of shape (n_texts, n_outputs), float32
+
+        Raises
+        ------
+        ValueError
+            If `y` has another number of outputs.
         """
         columns = self._columns(y)
         if columns.shape[1] != self.n_outputs_:

@@ -445,7 +445,8 @@ def _tokens_by_id(vocabulary: Mapping[str, int]) -> list[str]:
     for i in ids:
         if i not in token_of_id:
             raise ValueError(
-                f"Vocabulary of size {len(vocabulary)} doesn't contain index {i}."
+                f"Vocabulary of size {len(vocabulary)} doesn't contain index {i}. "
+                "Tokens are numbered from 2: ids 0 and 1 are reserved."
             )
     return [token_of_id[i] for i in ids]
 

@@ -390,3 +390,25 @@ def test_files_that_cannot_be_read_leave_an_estimator_unfitted():
     with pytest.raises(FileNotFoundError):
         failing.fit(TEXTS, LABELS)
     assert not hasattr(failing, "model_")
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"callbacks": [3]}, "callbacks"),
+        ({"callbacks": int}, "callbacks"),
+        ({"loss": int}, "loss"),
+        ({"loss__delta": 1.0}, "delta"),
+        ({"compile__nope": 1}, "nope"),
+        ({"optimizer__nope": 1}, "nope"),
+        ({"class_weight": [{"good": 1.0}]}, "'class_weight' parameter of RNNText"),
+    ],
+)
+def test_parameters_that_only_keras_knows_to_be_wrong_are_named(params, named):
+    with pytest.raises(ValueError, match=named):
+        classifier(**params).fit(TEXTS, LABELS)
+
+
+def test_parameters_are_checked_before_what_they_mean_to_partial_fit():
+    with pytest.raises(ValueError, match="'early_stopping' parameter"):
+        classifier(early_stopping="no").partial_fit(TEXTS, LABELS, classes=["a", "b"])

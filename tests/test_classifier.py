@@ -20,6 +20,7 @@ from corpus import (
 )
 from scipy.sparse import csr_array, csr_matrix
 from scipy.special import expit
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -796,3 +797,61 @@ def test_compiled_and_eager_networks_agree(binary):
     np.testing.assert_allclose(
         eager.decision_function(TEXTS), binary.decision_function(TEXTS), atol=1e-2
     )
+
+
+def test_balanced_counts_sample_weight():
+    labels = np.array(["good"] * 12 + ["bad"] * 4)
+    weight = np.r_[np.full(12, 1.0), np.full(4, 3.0)]
+    balanced = classifier(class_weight="balanced").fit(TEXTS, labels, weight)
+    assert_same_model(balanced, classifier().fit(TEXTS, labels, weight))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e307])
+def test_only_the_proportions_of_weights_matter(scale):
+    weight = np.linspace(0.5, 2, 16)
+    scaled = classifier().fit(TEXTS, LABELS, weight * scale)
+    for one, other in zip(
+        weights(scaled), weights(classifier().fit(TEXTS, LABELS, weight)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_labels_of_another_kind_are_unseen():
+    fitted = classifier().partial_fit(TEXTS, [2, 10] * 8, classes=np.arange(12))
+    with pytest.raises(ValueError, match="has classes not in"):
+        fitted.partial_fit(TEXTS, ["2", "10"] * 8)
+
+
+def test_columns_of_a_multilabel_indicator_are_its_classes():
+    with pytest.raises(ValueError, match="`classes` has 2 labels, but `y` has 3"):
+        classifier().partial_fit(TEXTS, MULTILABEL, classes=[0, 1])
+
+
+def test_warm_start_holds_out_the_same_texts():
+    params = {"early_stopping": True, "validation_fraction": 0.25, "epochs": 1}
+    fitted = classifier(warm_start=True, learning_rate=1e-12, **params)
+    first = fitted.fit(TEXTS, LABELS).history_["val_loss"][0]
+    again = fitted.fit(TEXTS, LABELS).history_["val_loss"][1]
+    assert again == pytest.approx(first, rel=1e-5)
+
+
+def test_early_stopping_goes_back_from_a_divergence():
+    class DivergesAtLast(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                self.model.optimizer.learning_rate = 1e38
+
+    params = {"early_stopping": True, "validation_fraction": 0.25, "clipnorm": None}
+    fitted = classifier(epochs=3, callbacks=DivergesAtLast(), **params)
+    fitted.fit(TEXTS, LABELS)
+    assert np.isfinite(fitted.predict_proba(TEXTS)).all()
+    kept = classifier(epochs=2, **params).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(
+        fitted.predict_proba(TEXTS), kept.predict_proba(TEXTS), rtol=1e-4
+    )
+
+
+def test_classes_before_fit_are_an_unfitted_estimator_s():
+    assert not hasattr(RNNTextClassifier(), "classes_")
+    with pytest.raises(NotFittedError):
+        RNNTextClassifier().classes_  # noqa: B018

@@ -97,3 +97,11 @@ def test_names_of_the_package():
     assert all(hasattr(skrnn, name) for name in skrnn.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         skrnn.nonsense  # noqa: B018
+
+
+def test_datasets_are_reached_from_the_package():
+    program = "import skrnn; print(skrnn.datasets.load_docstrings.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "load_docstrings\n"
