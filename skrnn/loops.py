@@ -60,6 +60,8 @@ def _scan_with_keras(step, initial, inputs, reverse):
 def _scan_with_tensorflow(step, initial, inputs, reverse):
     if tf.executing_eagerly():
         return _one_loop(step, initial, inputs, reverse)
+    # Two loops run side by side, one a core, where one matrix product of a step is
+    # too small to keep several busy.
     half = tf.shape(initial[0])[0] // 2
     parts = [
         _one_loop(
@@ -78,10 +80,11 @@ def _scan_with_tensorflow(step, initial, inputs, reverse):
 
 
 def _one_loop(step, initial, inputs, reverse):
+    # keras.ops.scan would pass the states through TensorArrays, too.
     n_steps = tf.shape(inputs[0])[0]
     given = [tf.TensorArray(x.dtype, n_steps).unstack(x) for x in inputs]
-    first = tuple(x[0] for x in inputs)
-    outputs = step(initial, first)[1]
+    # One step outside the loop tells the shapes of what it gives.
+    outputs = step(initial, tuple(x[0] for x in inputs))[1]
     collected = tuple(
         tf.TensorArray(x.dtype, n_steps, element_shape=x.shape) for x in outputs
     )

@@ -165,7 +165,7 @@ class RecurrentLayer(keras.layers.Layer):
 
     def recurrent_weights(self):
         """The kernel and the bias of ``u``."""
-        return self.recurrent_kernel, ops.zeros_like(self.bias)
+        return self.recurrent_kernel, ops.zeros(self.bias.shape, self.compute_dtype)
 
     def _run(self, x, padding, kernel, bias, *initial):
         def step(states, inputs):
