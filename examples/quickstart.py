@@ -11,6 +11,7 @@ import pickle
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
@@ -56,6 +57,9 @@ def main(n_texts=None, epochs=3):
         ("RNNTextClassifier", rnn),
     ]:
         print(f"  {name:30}{model.score(X_test, y_test):.3f}")
+    both = linear.predict_proba(X_test) + rnn.predict_proba(X_test)
+    voted = rnn.classes_[both.argmax(axis=1)]
+    print(f"  {'both, probabilities averaged':30}{accuracy_score(y_test, voted):.3f}")
 
     print("\nNew sentences")
     probabilities = rnn.predict_proba(NEW_SENTENCES).max(axis=1)
