@@ -22,7 +22,7 @@ test: $(VENV)/.installed-test
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2
 
 # The lowest versions that pyproject.toml admits.
-LOWEST := "tensorflow==2.18.*" "keras==3.8.0" "scikit-learn==1.7.0" "numpy==2.0.*" \
+LOWEST := "tensorflow==2.18.*" "keras==3.13.0" "scikit-learn==1.8.0" "numpy==2.0.*" \
 	"scikeras==0.13.0"
 
 test-lowest:
