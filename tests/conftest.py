@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from skrnn.datasets import load_docstrings
+
+# No test measures time: a busy machine must not fail one.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 PER_LIBRARY = 80
 

@@ -64,7 +64,7 @@ def inputs(lengths, seed=0):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kind", CELLS.values())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lengths=lengths)
 def test_hidden_states_are_those_of_keras(kind, reverse, lengths):
     layer = a_layer(kind, reverse=reverse)
@@ -188,7 +188,7 @@ def test_recurrent_kernels_start_orthogonal_block_by_block():
     assert np.abs(first - second).max() > 0.1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(lengths=lengths)
 def test_pooling_ignores_padding(lengths):
     hidden, padding = inputs(lengths)

@@ -182,7 +182,7 @@ def fitted(request):
     ).fit(TEXTS, LABELS)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     rows=st.lists(st.sampled_from(range(len(MANY_TEXTS))), min_size=1),
     batch_size=st.sampled_from([1, 3, 64]),

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -32,7 +32,6 @@ TEXTS = [
 ]
 
 # A busy machine must not fail a test.
-unhurried = settings(deadline=None)
 
 any_text = st.text(st.characters(exclude_categories=()))
 ascii_texts = st.lists(
@@ -81,13 +80,11 @@ def test_words_and_signs(text, tokens):
     assert tokens_of(text) == tokens
 
 
-@unhurried
 @given(any_text.filter(str.strip))
 def test_only_white_space_is_lost(text):
     assert "".join(tokens_of(text)) == "".join(text.split())
 
 
-@unhurried
 @given(any_text.filter(bool))
 def test_characters_with_one_space_for_white_space(text):
     tokens = tokens_of(text, analyzer="char")
@@ -177,7 +174,6 @@ def test_truncate_names_the_part_cut(text, analyzer, truncate, max_length, token
     assert tokens_of(text, **params) == tokens
 
 
-@unhurried
 @given(
     text=any_text.filter(str.strip),
     max_length=st.integers(1, 12),
@@ -219,7 +215,6 @@ def test_unknown_tokens_get_id_1():
     assert tokens.tolist() == ["a", "a", "[UNK]"]
 
 
-@unhurried
 @given(ascii_texts.flatmap(lambda texts: st.tuples(*[st.permutations(texts)] * 2)))
 def test_vocabulary_does_not_depend_on_the_order_of_texts(orders):
     one, other = ([*texts, "x"] for texts in orders)
@@ -249,7 +244,6 @@ def test_vocabulary_does_not_depend_on_the_hash_seed():
 document_frequency = st.one_of(st.integers(1, 4), st.floats(0, 1))
 
 
-@unhurried
 @given(
     texts=ascii_texts,
     min_df=document_frequency,
@@ -374,7 +368,6 @@ def test_bad_vocabulary(vocabulary, message):
 # There and back
 
 
-@unhurried
 @given(st.lists(any_text, min_size=1).map(lambda texts: [*texts, "a"]))
 def test_known_tokens_come_back(texts):
     tokenizer = Tokenizer(lowercase=False)
@@ -384,7 +377,6 @@ def test_known_tokens_come_back(texts):
     assert {one.dtype for one in tokens} == {np.dtype(object)}
 
 
-@unhurried
 @given(
     texts=ascii_texts,
     analyzer=st.sampled_from(["word", "char"]),
