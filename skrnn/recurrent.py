@@ -169,8 +169,9 @@ class RecurrentLayer(keras.layers.Layer):
 
     def _run(self, x, padding, kernel, bias, *initial):
         def step(states, inputs):
+            x_now, padding_now = inputs
             u = ops.matmul(states[0], kernel) + bias
-            states = self.advance(states, *inputs[:1], u, *inputs[1:])
+            states = self.advance(states, x_now, u, padding_now)
             return states, states
 
         _, states = scan(step, initial, (x, padding), reverse=self.reverse)
@@ -185,8 +186,9 @@ class RecurrentLayer(keras.layers.Layer):
             transposed = ops.transpose(kernel)
 
             def step_back(gradients, inputs):
-                gradients = (gradients[0] + inputs[0], *gradients[1:])
-                _, of_u, passed = self.pull(gradients, inputs[1:])
+                upstream_now, *coefficients_now = inputs
+                gradients = (gradients[0] + upstream_now, *gradients[1:])
+                _, of_u, passed = self.pull(gradients, coefficients_now)
                 by_u = ops.matmul(of_u, transposed)
                 return (passed[0] + by_u, *passed[1:]), gradients
 
