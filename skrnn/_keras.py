@@ -48,7 +48,9 @@ with (
     # Keras imports it at the first fit on the other backends, too.
     importlib.import_module("tensorflow")
 
-__all__ = ["keras", "retracing_warnings_filtered"]
+__all__ = ["ON_TENSORFLOW", "keras", "retracing_warnings_filtered"]
+
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
 @contextlib.contextmanager

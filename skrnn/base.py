@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 
 from skrnn import __version__
 from skrnn._keras import keras, retracing_warnings_filtered
+from skrnn.backend import fastest_precision
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
     CONSTRAINTS,
@@ -96,6 +97,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
         epochs: int = 5,
         batch_size: int = 64,
+        precision: str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -135,6 +137,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self.callbacks = callbacks
         self.epochs = epochs
         self.batch_size = batch_size
+        self.precision = precision
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -334,6 +337,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _build_model(self, tokenizer, target_encoder, random_state) -> SequenceModel:
         encoder = {name: getattr(self, name) for name in ENCODER_PARAMETERS}
         encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
+        encoder["precision"] = (
+            fastest_precision() if self.precision == "auto" else self.precision
+        )
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
         matrix = None
         if self.embeddings is not None:

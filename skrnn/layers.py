@@ -39,11 +39,11 @@ class Embedding(keras.layers.Layer):
         )
 
     def call(self, ids):
-        """Vectors of shape (batch, steps, size).
+        """Vectors of shape (steps, batch, size).
 
         Parameters
         ----------
-        ids : int32 tensor of shape (batch, steps)
+        ids : int32 tensor of shape (steps, batch)
             Rows of the table.
         """
 
@@ -65,10 +65,10 @@ def pool(hidden, padding, pooling: str, *, reverse: bool):
 
     Parameters
     ----------
-    hidden : tensor of shape (batch, steps, size)
+    hidden : tensor of shape (steps, batch, size)
         Hidden states.
 
-    padding : bool tensor of shape (batch, steps)
+    padding : bool tensor of shape (steps, batch)
         True at steps that hold no token; they count in no mean and no maximum.
 
     pooling : {"last", "mean", "max", "concat"}
@@ -84,7 +84,7 @@ def pool(hidden, padding, pooling: str, *, reverse: bool):
     tensor of shape (batch, size) or (batch, 3 * size)
     """
     if pooling == "last":
-        return hidden[:, 0] if reverse else hidden[:, -1]
+        return hidden[0] if reverse else hidden[-1]
     if pooling == "concat":
         parts = [
             pool(hidden, padding, part, reverse=reverse)
@@ -92,8 +92,8 @@ def pool(hidden, padding, pooling: str, *, reverse: bool):
         ]
         return ops.concatenate(parts, axis=-1)
     present = ops.cast(ops.logical_not(padding), hidden.dtype)[:, :, None]
-    count = ops.sum(present, axis=1)
+    count = ops.sum(present, axis=0)
     if pooling == "mean":
-        return ops.sum(hidden * present, axis=1) / ops.maximum(count, 1.0)
-    highest = ops.max(ops.where(padding[:, :, None], -1e30, hidden), axis=1)
+        return ops.sum(hidden * present, axis=0) / ops.maximum(count, 1.0)
+    highest = ops.max(ops.where(padding[:, :, None], -1e30, hidden), axis=0)
     return ops.where(count > 0, highest, 0.0)

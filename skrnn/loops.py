@@ -1,20 +1,13 @@
-"""The loop over steps and what surrounds it: the room that knows the backend."""
+"""The loop over steps, as each backend runs it fastest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
+from skrnn._keras import ON_TENSORFLOW, keras
 
-from skrnn._keras import keras
-
-_ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
-if _ON_TENSORFLOW:
+if ON_TENSORFLOW:
     import tensorflow as tf
-
-# XLA compiles anew for every batch's number of steps and was measured no faster
-# on a CPU; the other backends choose for themselves.
-JIT_COMPILE: bool | str = False if _ON_TENSORFLOW else "auto"
 
 
 def scan(
@@ -30,14 +23,14 @@ def scan(
     ----------
     step : callable
         ``step(states, inputs_at_a_step) -> states, outputs``, all of them tuples
-        of tensors; states keep their shapes and dtypes. No row of the batch may
-        depend on another.
+        of tensors; states keep their shapes and dtypes.
 
     initial : tuple of tensors of shape (batch, ...)
         The states before the first step.
 
-    inputs : tuple of tensors of shape (steps, batch, ...)
-        What each step is given, steps first.
+    inputs : tuple of tensors of shape (steps, batch, ...), or of collections
+        What each step is given, steps first. What one loop collected is given to
+        another as it is.
 
     reverse : bool, default=False
         Whether to start at the last step and end at the first.
@@ -47,8 +40,9 @@ def scan(
     states : tuple of tensors of shape (batch, ...)
         The states after the last step taken.
 
-    outputs : tuple of tensors of shape (steps, batch, ...)
-        Entry ``t`` belongs to step ``t``, also when the loop runs backward.
+    outputs : tuple of collections
+        What the steps gave; `stacked` makes a tensor of one. Entry ``t`` belongs to
+        step ``t``, also when the loop runs backward.
     """
     return _scan(step, initial, inputs, reverse)
 
@@ -58,40 +52,25 @@ def _scan_with_keras(step, initial, inputs, reverse):
 
 
 def _scan_with_tensorflow(step, initial, inputs, reverse):
-    if tf.executing_eagerly():
-        return _one_loop(step, initial, inputs, reverse)
-    # Two loops run side by side, one a core, where one matrix product of a step is
-    # too small to keep several busy.
-    half = tf.shape(initial[0])[0] // 2
-    parts = [
-        _one_loop(
-            step,
-            tuple(x[rows] for x in initial),
-            tuple(x[:, rows] for x in inputs),
-            reverse,
+    # keras.ops.scan would copy the inputs and the states into TensorArrays, too.
+    first = inputs[0]
+    n_steps = first.size() if isinstance(first, tf.TensorArray) else tf.shape(first)[0]
+
+    def at(t):
+        return tuple(
+            x.read(t) if isinstance(x, tf.TensorArray) else x[t] for x in inputs
         )
-        for rows in (slice(None, half), slice(half, None))
-    ]
-    states, outputs = zip(*parts, strict=True)
-    return (
-        tuple(tf.concat(x, axis=0) for x in zip(*states, strict=True)),
-        tuple(tf.concat(x, axis=1) for x in zip(*outputs, strict=True)),
-    )
 
-
-def _one_loop(step, initial, inputs, reverse):
-    # keras.ops.scan would pass the states through TensorArrays, too.
-    n_steps = tf.shape(inputs[0])[0]
-    given = [tf.TensorArray(x.dtype, n_steps).unstack(x) for x in inputs]
     # One step outside the loop tells the shapes of what it gives.
-    outputs = step(initial, tuple(x[0] for x in inputs))[1]
+    outputs = step(initial, at(0))[1]
     collected = tuple(
-        tf.TensorArray(x.dtype, n_steps, element_shape=x.shape) for x in outputs
+        tf.TensorArray(x.dtype, n_steps, element_shape=x.shape, clear_after_read=False)
+        for x in outputs
     )
 
     def body(count, states, collected):
         t = n_steps - 1 - count if reverse else count
-        states, outputs = step(states, tuple(x.read(t) for x in given))
+        states, outputs = step(states, at(t))
         collected = tuple(
             array.write(t, x) for array, x in zip(collected, outputs, strict=True)
         )
@@ -103,10 +82,53 @@ def _one_loop(step, initial, inputs, reverse):
         (tf.constant(0), initial, collected),
         maximum_iterations=n_steps,
     )
-    return states, tuple(x.stack() for x in collected)
+    return states, collected
 
 
-_scan = _scan_with_tensorflow if _ON_TENSORFLOW else _scan_with_keras
+_scan = _scan_with_tensorflow if ON_TENSORFLOW else _scan_with_keras
+
+
+def stacked(collected):
+    """Lay what a loop collected side by side in one tensor.
+
+    Parameters
+    ----------
+    collected : collection
+        One of the outputs of `scan`.
+
+    Returns
+    -------
+    tensor of shape (steps, batch, ...)
+    """
+    return collected.stack() if ON_TENSORFLOW else collected
+
+
+def side_by_side(function: Callable, *inputs):
+    """Apply a function to both halves of a batch at once, one a processor core.
+
+    One matrix product of a step is too small to keep several cores busy; two loops
+    are not. Only TensorFlow runs two loops at once.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*inputs) -> output``, where no row of the batch depends on
+        another.
+
+    *inputs : tensors of shape (steps, batch, ...)
+        The whole batch.
+
+    Returns
+    -------
+    tensor of shape (steps, batch, ...)
+        What the function gives for the whole batch.
+    """
+    if not ON_TENSORFLOW or tf.executing_eagerly() or inputs[0].shape[1] == 1:
+        return function(*inputs)
+    batch = tf.shape(inputs[0])[1]
+    sizes = [batch // 2, batch - batch // 2]
+    halves = zip(*(tf.split(x, sizes, axis=1) for x in inputs), strict=True)
+    return tf.concat([function(*half) for half in halves], axis=1)
 
 
 def custom_gradient(function: Callable, *arguments):
@@ -146,59 +168,3 @@ def custom_gradient(function: Callable, *arguments):
             for one in arguments
         )
     )
-
-
-def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Compile a model's prediction for batches of any shape.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A built model that maps ids of shape (batch, steps), int32, to a tensor
-        of shape (batch, width).
-
-    Returns
-    -------
-    callable
-        Maps an array of ids to an array. It reads the model's weights at each
-        call.
-    """
-    if not _ON_TENSORFLOW or model.run_eagerly:
-        return model.predict_on_batch
-    # A function traced once for all shapes answers a single text in a fraction
-    # of the time of Keras' own, which is traced again for other shapes.
-    compiled = tf.function(
-        lambda ids: model(ids, training=False), autograph=False
-    ).get_concrete_function(tf.TensorSpec((None, None), tf.int32))
-    return lambda ids: compiled(tf.constant(ids)).numpy()
-
-
-def feed(batches: keras.utils.PyDataset):
-    """Wrap batches of padded ids into what `keras.Model.fit` reads them from.
-
-    Parameters
-    ----------
-    batches : keras.utils.PyDataset
-        Gives tuples of arrays, the first of shape (batch, steps).
-
-    Returns
-    -------
-    keras.utils.PyDataset or tf.data.Dataset
-        The same batches in the same order.
-    """
-    if not _ON_TENSORFLOW:
-        return batches
-
-    def epoch():
-        for i in range(len(batches)):
-            yield batches[i]
-
-    # Keras would look at two batches and, were they of one length, take it for the
-    # length of all.
-    ids, *others = batches[0]
-    signature = (
-        tf.TensorSpec((None, None), ids.dtype),
-        *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in others),
-    )
-    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))

@@ -9,9 +9,9 @@ from types import MappingProxyType
 import numpy as np
 
 from skrnn._keras import keras
+from skrnn.backend import JIT_COMPILE, feed, predictor
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.layers import Embedding, pool
-from skrnn.loops import JIT_COMPILE, feed, predictor
 from skrnn.recurrent import CELLS
 from skrnn.sequences import PADDING_ID, Sequences
 
@@ -66,6 +66,9 @@ class SequenceEncoder(keras.Model):
     l2 : float
         Factor of the sum of squares of the kernels, added to the loss.
 
+    precision : {"float32", "bfloat16"}
+        What the recurrent layers' products are taken in while training.
+
     seed : int
         Fixes the initial weights and the dropout masks.
     """
@@ -85,6 +88,7 @@ class SequenceEncoder(keras.Model):
         embedding_dropout: float,
         dropout: float,
         l2: float,
+        precision: str,
         seed: int,
         **kwargs,
     ):
@@ -103,16 +107,18 @@ class SequenceEncoder(keras.Model):
                 "embedding_dropout": embedding_dropout,
                 "dropout": dropout,
                 "l2": l2,
+                "precision": precision,
                 "seed": seed,
             }
         )
         self.pooling = pooling
+        self.precision = precision
         self.directions = (False, True) if bidirectional else (False,)
         n_poolings = 3 if pooling == "concat" else 1
         self.representation_size = hidden_size * n_poolings * len(self.directions)
         seeds = iter(range(seed, seed + 10**6, _SEED_STRIDE))
         self.embedding = Embedding(vocabulary_size, embedding_size, seed=next(seeds))
-        self.embedding_dropout = keras.layers.SpatialDropout1D(
+        self.embedding_dropout = keras.layers.Dropout(
             embedding_dropout, seed=next(seeds)
         )
         self.recurrent_layers = [
@@ -122,6 +128,7 @@ class SequenceEncoder(keras.Model):
                 learn_initial_state=learn_initial_state,
                 reverse=reverse,
                 l2=l2,
+                precision=precision,
                 seed=next(seeds),
                 name=f"{cell}_{level}{'_reverse' if reverse else ''}",
             )
@@ -129,8 +136,7 @@ class SequenceEncoder(keras.Model):
             for reverse in self.directions
         ]
         self.dropouts = [
-            keras.layers.SpatialDropout1D(dropout, seed=next(seeds))
-            for _ in range(n_layers - 1)
+            keras.layers.Dropout(dropout, seed=next(seeds)) for _ in range(n_layers - 1)
         ]
 
     def build(self, input_shape):
@@ -146,15 +152,19 @@ class SequenceEncoder(keras.Model):
 
     def call(self, ids, training=False):
         """Representations of shape (batch, representation_size)."""
+        ids = ops.transpose(ids)
         padding = ops.equal(ids, PADDING_ID)
-        x = self.embedding_dropout(self.embedding(ids), training=training)
+        x = self.embedding(ids)
         n_directions = len(self.directions)
         levels = range(0, len(self.recurrent_layers), n_directions)
-        for level, dropout in zip(levels, [*self.dropouts, None], strict=True):
+        dropouts = [self.embedding_dropout, *self.dropouts]
+        for level, dropout in zip(levels, dropouts, strict=True):
+            if training and dropout.rate:
+                # One mask a text, the same at all its steps.
+                x = x * dropout(ops.ones_like(x[:1]), training=True)
             layers = self.recurrent_layers[level : level + n_directions]
-            hidden = [layer(x, padding) for layer in layers]
-            if dropout is not None:
-                x = dropout(ops.concatenate(hidden, axis=-1), training=training)
+            hidden = [layer(x, padding, training=training) for layer in layers]
+            x = ops.concatenate(hidden, axis=-1) if n_directions > 1 else hidden[0]
         pooled = [
             pool(states, padding, self.pooling, reverse=reverse)
             for states, reverse in zip(hidden, self.directions, strict=True)

@@ -15,8 +15,8 @@ from sklearn.utils._param_validation import (
 
 from skrnn._keras import keras
 from skrnn.gates import GATES
+from skrnn.optimizers import OPTIMIZERS
 from skrnn.recurrent import CELLS
-from skrnn.routing import OPTIMIZERS
 from skrnn.tokenizer import Tokenizer
 
 _SIZE = [Interval(Integral, 1, None, closed="left")]
@@ -62,6 +62,7 @@ CONSTRAINTS: dict = {
     "callbacks": [list, dict, type, keras.callbacks.Callback, None],
     "epochs": _SIZE,
     "batch_size": _SIZE,
+    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "n_iter_no_change": _SIZE,
@@ -222,6 +223,13 @@ epochs : int, default=5
 
 batch_size : int, default=64
     Number of texts an update.
+
+precision : {"auto", "float32", "bfloat16"}, default="auto"
+    What the recurrent layers' matrix products are taken in while training.
+    Weights, states and sums stay in float32, and so does all of prediction.
+    "auto" is "bfloat16" where a processor multiplies it in hardware and Keras
+    runs on TensorFlow, else "float32"; ``model_.encoder.precision`` tells which
+    it was.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and

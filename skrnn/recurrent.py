@@ -1,14 +1,18 @@
 """The recurrent layers, forward and backward, written with `keras.ops`.
 
-Texts are padded on the left. At a padded step the states stand still, so
-padding never changes what a text is mapped to, however long its batch is.
+Tensors have their steps first. Texts are padded on the left: at a padded step the
+states stand still, so padding never changes what a text is mapped to, however long
+its batch is.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
+
 from skrnn._keras import keras
 from skrnn.gates import GATES
-from skrnn.loops import custom_gradient, scan
+from skrnn.loops import custom_gradient, scan, side_by_side, stacked
 
 ops = keras.ops
 
@@ -51,20 +55,20 @@ class RecurrentLayer(keras.layers.Layer):
     """A recurrent layer: everything that does not depend on the kind of cell.
 
     A step takes ``x``, its input's product with `kernel`, and ``u``, the last
-    hidden state's product with `recurrent_kernel`. The first is taken for all
-    steps at once, before the loop. Going back, a step's gradient is linear in the
-    gradient of the states after it, so all its coefficients are computed for all
-    steps at once too, and so are the weights' gradients; only the states'
-    gradients pass through a loop.
+    hidden state's product with `recurrent_kernel`, both as one block of width
+    `size` a gate. The first is taken for all steps at once, before the loop. Going
+    back, only the states' gradients pass through a loop; the weights' gradients are
+    one product each for all steps at once, after it.
 
-    A cell gives `n_blocks`, the width of its kernels in units of `size`;
-    `n_states`; and, the first state being the hidden one,
+    A cell gives `n_blocks`, the width of its kernels in blocks; `n_states`; and,
+    the first state being the hidden one,
 
-    - ``advance(states, x, u, padding)``: the states after a step;
-    - ``linearize(states, x, u, padding)``: the coefficients of its gradient;
-    - ``pull(gradients, coefficients)``: from the gradients of the states after a
-      step those of ``x``, of ``u``, and of the states before, the way through
-      ``u`` left out.
+    - ``advance(states, x, u, padding)``: the states after a step, and what the way
+      back needs of it;
+    - ``retreat(gradients, kept)``: from the gradients of the states after a step
+      and from what it kept, those of ``x``, of the last block of ``u`` (the other
+      blocks' are those of ``x``), and of the states before, the way through ``u``
+      left out.
 
     Parameters
     ----------
@@ -83,12 +87,18 @@ class RecurrentLayer(keras.layers.Layer):
     l2 : float
         Factor of the sum of squares of both kernels, added to the loss.
 
+    precision : {"float32", "bfloat16"}
+        What matrix products are taken in while training; sums, states and weights
+        stay in float32, and so does everything outside of training.
+
     seed : int
         Seeds of the initial kernels are counted from here.
     """
 
     n_blocks: int
     n_states = 1
+    # Whether a gate scales the last block of ``u``, which then has its own bias.
+    reset_after = False
 
     def __init__(
         self,
@@ -98,6 +108,7 @@ class RecurrentLayer(keras.layers.Layer):
         learn_initial_state: bool,
         reverse: bool,
         l2: float,
+        precision: str,
         seed: int,
         **kwargs,
     ):
@@ -107,6 +118,7 @@ class RecurrentLayer(keras.layers.Layer):
         self.learn_initial_state = learn_initial_state
         self.reverse = reverse
         self.l2 = l2
+        self.precision = precision
         self.seed = seed
 
     def build(self, input_shape):
@@ -125,6 +137,10 @@ class RecurrentLayer(keras.layers.Layer):
             name="recurrent_kernel",
         )
         self.bias = self.add_weight((width,), initializer="zeros", name="bias")
+        if self.reset_after:
+            self.recurrent_bias = self.add_weight(
+                (self.size,), initializer="zeros", name="recurrent_bias"
+            )
         if self.learn_initial_state:
             self.initial_states = [
                 self.add_weight(
@@ -133,83 +149,151 @@ class RecurrentLayer(keras.layers.Layer):
                 for i in range(self.n_states)
             ]
 
-    def call(self, inputs, padding):
-        """Hidden states of shape (batch, steps, size).
+    def call(self, inputs, padding, training=False):
+        """Hidden states of shape (steps, batch, size).
 
         Parameters
         ----------
-        inputs : tensor of shape (batch, steps, n_features)
+        inputs : tensor of shape (steps, batch, n_features)
             What the layer reads.
 
-        padding : bool tensor of shape (batch, steps)
+        padding : bool tensor of shape (steps, batch)
             True at steps that hold no token.
+
+        training : bool, default=False
+            Whether products are taken in `precision`, and what the way back needs
+            is kept rather than computed again.
         """
-        x = ops.matmul(ops.transpose(inputs, (1, 0, 2)), self.kernel) + self.bias
-        padding = ops.cast(ops.transpose(padding)[:, :, None], x.dtype)
-        zeros = ops.zeros_like(x[0, :, : self.size])
-        initial = (zeros,) * self.n_states
-        if self.learn_initial_state:
-            initial = tuple(zeros + state for state in self.initial_states)
-        hidden = custom_gradient(
-            self._run,
-            self.prepare(x, padding),
-            padding,
-            *self.recurrent_weights(),
-            *initial,
-        )
-        return ops.transpose(hidden, (1, 0, 2))
+        in_training = training and self.precision == "bfloat16"
+        dtype = "bfloat16" if in_training else self.compute_dtype
+        padding = ops.cast(padding, self.compute_dtype)[:, :, None]
+
+        def run(inputs, padding):
+            function = functools.partial(self._run, padding, dtype, training)
+            weights = [self.kernel, self.bias, self.recurrent_kernel]
+            if self.reset_after:
+                weights.append(self.recurrent_bias)
+            if self.learn_initial_state:
+                weights += self.initial_states
+            return custom_gradient(function, inputs, *weights)
+
+        return side_by_side(run, inputs, padding)
 
     def prepare(self, x, padding):
         """Let a cell hold its states at padded steps by means of `x`."""
         return x
 
-    def recurrent_weights(self):
-        """The kernel and the bias of ``u``."""
-        return self.recurrent_kernel, ops.zeros(self.bias.shape, self.compute_dtype)
+    def _run(self, padding, dtype, keeps, inputs, kernel, bias, recurrent, *others):
+        recurrent_bias, others = (
+            (others[0], others[1:]) if self.reset_after else (None, others)
+        )
+        batch = ops.shape(inputs)[1]
+        zeros = ops.zeros((batch, self.size), self.compute_dtype)
+        initial = tuple(zeros + one for one in others) or (zeros,) * self.n_states
+        rows = ops.cast(_rows(inputs), dtype)
+        kernel = ops.cast(kernel, dtype)
+        recurrent = ops.cast(recurrent, dtype)
+        x = [
+            ops.reshape(ops.matmul(rows, block) + one, (-1, batch, self.size))
+            for block, one in zip(
+                self._blocks(kernel), self._blocks(ops.cast(bias, dtype)), strict=True
+            )
+        ]
+        x = self.prepare(x, ops.cast(padding, dtype))
 
-    def _run(self, x, padding, kernel, bias, *initial):
-        def step(states, inputs):
-            x_now, padding_now = inputs
-            u = ops.matmul(states[0], kernel) + bias
-            states = self.advance(states, x_now, u, padding_now)
-            return states, states
+        def go(keeps):
+            def step(states, inputs):
+                *x, padding = (ops.cast(one, self.compute_dtype) for one in inputs)
+                u = self._blocks(self._product(states[0], recurrent))
+                if self.reset_after:
+                    u[-1] = u[-1] + recurrent_bias
+                states, kept = self.advance(states, x, u, padding)
+                return states, (states[0], *kept) if keeps else (states[0],)
 
-        _, states = scan(step, initial, (x, padding), reverse=self.reverse)
+            _, (hidden, *kept) = scan(
+                step, initial, (*x, padding), reverse=self.reverse
+            )
+            return stacked(hidden), kept
+
+        hidden, kept = go(keeps)
 
         def gradient(upstream):
-            before = tuple(
-                _shifted(state, first, self.reverse)
-                for state, first in zip(states, initial, strict=True)
+            of_initial, of_blocks = self._go_back(
+                upstream, kept if keeps else go(True)[1], recurrent
             )
-            u = ops.matmul(before[0], kernel) + bias
-            coefficients = self.linearize(before, x, u, padding)
-            transposed = ops.transpose(kernel)
+            of_x = of_blocks[: self.n_blocks]
+            of_u = [*of_x[:-1], of_blocks[-1]]
+            before = _rows(_shifted(hidden, initial[0], self.reverse))
+            transposed = [ops.transpose(block) for block in self._blocks(kernel)]
+            of_rows = self._sum_of_products(of_x, transposed)
+            gradients = [
+                ops.reshape(of_rows, ops.shape(inputs)),
+                _products(rows, of_x),
+                ops.concatenate([_sum_of_rows(block) for block in of_x]),
+                _products(ops.cast(before, dtype), of_u),
+            ]
+            if self.reset_after:
+                gradients.append(_sum_of_rows(of_u[-1]))
+            if self.learn_initial_state:
+                gradients += [ops.sum(one, axis=0) for one in of_initial]
+            return tuple(ops.cast(one, self.compute_dtype) for one in gradients)
 
-            def step_back(gradients, inputs):
-                upstream_now, *coefficients_now = inputs
-                gradients = (gradients[0] + upstream_now, *gradients[1:])
-                _, of_u, passed = self.pull(gradients, coefficients_now)
-                by_u = ops.matmul(of_u, transposed)
-                return (passed[0] + by_u, *passed[1:]), gradients
+        return hidden, gradient
 
-            of_initial, of_states = scan(
-                step_back,
-                tuple(ops.zeros_like(state) for state in initial),
-                (upstream, *coefficients),
-                reverse=not self.reverse,
-            )
-            of_x, of_u, _ = self.pull(of_states, coefficients)
-            flat = ops.reshape(of_u, (-1, of_u.shape[-1]))
-            rows = ops.reshape(before[0], (-1, self.size))
-            return (
-                of_x,
-                ops.zeros_like(padding),
-                ops.matmul(ops.transpose(rows), flat),
-                ops.sum(flat, axis=0),
-                *of_initial,
-            )
+    def _go_back(self, upstream, kept, recurrent):
+        """Gradients of the initial states; and, all steps' rows, of each block.
 
-        return states[0], gradient
+        The blocks are those of ``x`` and, where it differs, the last of ``u``.
+        """
+        transposed = [ops.transpose(block) for block in self._blocks(recurrent)]
+
+        def step(gradients, inputs):
+            upstream, *kept = inputs
+            gradients = (gradients[0] + upstream, *gradients[1:])
+            of_x, of_last, passed = self.retreat(gradients, kept)
+            of_x = [ops.cast(block, recurrent.dtype) for block in of_x]
+            of_last = ops.cast(of_last, recurrent.dtype)
+            through_u = self._sum_of_products([*of_x[:-1], of_last], transposed)
+            of_blocks = (*of_x, of_last) if self.reset_after else tuple(of_x)
+            return (passed[0] + through_u, *passed[1:]), of_blocks
+
+        zeros = ops.zeros_like(upstream[0])
+        of_initial, of_blocks = scan(
+            step,
+            (zeros,) * self.n_states,
+            (upstream, *kept),
+            reverse=not self.reverse,
+        )
+        return of_initial, [_rows(stacked(block)) for block in of_blocks]
+
+    def _sum_of_products(self, blocks, kernels):
+        products = map(self._product, blocks, kernels)
+        return functools.reduce(operator.add, products)
+
+    def _product(self, states, kernel):
+        product = ops.matmul(ops.cast(states, kernel.dtype), kernel)
+        return ops.cast(product, self.compute_dtype)
+
+    def _blocks(self, wide):
+        return [
+            wide[..., i * self.size : (i + 1) * self.size] for i in range(self.n_blocks)
+        ]
+
+
+def _rows(steps):
+    """All steps of all texts, one a row."""
+    return ops.reshape(steps, (-1, steps.shape[-1]))
+
+
+def _products(rows, blocks):
+    """``rows.T`` times each block, side by side."""
+    transposed = ops.transpose(rows)
+    return ops.concatenate([ops.matmul(transposed, block) for block in blocks], axis=1)
+
+
+def _sum_of_rows(matrix):
+    # A product, because TensorFlow sums over rows with one core.
+    return ops.matmul(ops.ones((1, ops.shape(matrix)[0]), matrix.dtype), matrix)[0]
 
 
 def _shifted(states, first, reverse: bool):
@@ -226,17 +310,15 @@ class SimpleRecurrent(RecurrentLayer):
 
     def advance(self, states, x, u, padding):
         (h,) = states
-        return (padding * h + (1.0 - padding) * ops.tanh(x + u),)
+        new = ops.tanh(x[0] + u[0])
+        return (padding * h + (1.0 - padding) * new,), (new, padding)
 
-    def linearize(self, states, x, u, padding):
-        slope = 1.0 - ops.square(ops.tanh(x + u))
-        return (1.0 - padding) * slope, padding
-
-    def pull(self, gradients, coefficients):
+    def retreat(self, gradients, kept):
         (of_h,) = gradients
-        slope, padding = coefficients
-        of_u = of_h * slope
-        return of_u, of_u, (of_h * padding,)
+        new, padding = kept
+        held = padding * of_h
+        of_x = (of_h - held) * (1.0 - new * new)
+        return (of_x,), of_x, (held,)
 
 
 class GRU(RecurrentLayer):
@@ -260,48 +342,32 @@ class GRU(RecurrentLayer):
     """
 
     n_blocks = 3
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.recurrent_bias = self.add_weight(
-            (self.size,), initializer="zeros", name="recurrent_bias"
-        )
-
-    def recurrent_weights(self):
-        kernel, zeros = super().recurrent_weights()
-        bias = ops.concatenate([zeros[: 2 * self.size], self.recurrent_bias])
-        return kernel, bias
+    reset_after = True
 
     def prepare(self, x, padding):
-        z = x[:, :, : self.size] + padding * _OPEN
-        return ops.concatenate([z, x[:, :, self.size :]], axis=-1)
-
-    def _parts(self, x, u):
-        n = 2 * self.size
-        gates = self.gate(x[..., :n] + u[..., :n])
-        z, r = gates[..., : self.size], gates[..., self.size :]
-        return z, r, ops.tanh(x[..., n:] + r * u[..., n:])
+        x_z, x_r, x_c = x
+        return x_z + padding * _OPEN, x_r, x_c
 
     def advance(self, states, x, u, padding):
         (h,) = states
-        z, _, c = self._parts(x, u)
-        return (z * h + (1.0 - z) * c,)
+        x_z, x_r, x_c = x
+        u_z, u_r, u_c = u
+        z = self.gate(x_z + u_z)
+        r = self.gate(x_r + u_r)
+        c = ops.tanh(x_c + r * u_c)
+        # Written so that z = 1 gives h to the last bit.
+        new, away = 1.0 - z, h - c
+        return (h - new * away,), (new, r, c, u_c, away)
 
-    def linearize(self, states, x, u, padding):
-        (h,) = states
-        z, r, c = self._parts(x, u)
-        to_z = (h - c) * self.gate.slope(z)
-        to_c = (1.0 - z) * (1.0 - c * c)
-        to_r = to_c * u[..., 2 * self.size :] * self.gate.slope(r)
-        to_x = ops.concatenate([to_z, to_r, to_c], axis=-1)
-        to_u = ops.concatenate([to_z, to_r, to_c * r], axis=-1)
-        return z, to_u, to_x
-
-    def pull(self, gradients, coefficients):
+    def retreat(self, gradients, kept):
         (of_h,) = gradients
-        z, to_u, to_x = coefficients
-        three = ops.concatenate([of_h, of_h, of_h], axis=-1)
-        return three * to_x, three * to_u, (of_h * z,)
+        new, r, c, u_c, away = kept
+        of_new = of_h * new
+        of_c = of_new * (1.0 - c * c)
+        # The gates' slopes are the same at 1 - z as at z.
+        of_z = of_h * away * self.gate.slope(new)
+        of_r = of_c * u_c * self.gate.slope(r)
+        return (of_z, of_r, of_c), of_c * r, (of_h - of_new,)
 
 
 class LSTM(RecurrentLayer):
@@ -330,45 +396,32 @@ class LSTM(RecurrentLayer):
         blocks = ops.repeat(ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0]), self.size)
         self.bias.assign(blocks)
 
-    def _parts(self, x, u):
-        i, f, candidate, o = ops.split(x + u, 4, axis=-1)
-        return self.gate(i), self.gate(f), ops.tanh(candidate), self.gate(o)
-
     def advance(self, states, x, u, padding):
         h, c = states
-        i, f, g, o = self._parts(x, u)
-        present = 1.0 - padding
+        i, f, g, o = (of_x + of_u for of_x, of_u in zip(x, u, strict=True))
+        i, f, g, o = self.gate(i), self.gate(f), ops.tanh(g), self.gate(o)
         new_c = f * c + i * g
-        return (
-            padding * h + present * o * ops.tanh(new_c),
+        squashed = ops.tanh(new_c)
+        present = 1.0 - padding
+        states = (
+            padding * h + present * o * squashed,
             padding * c + present * new_c,
         )
+        return states, (i, f, g, o, c, squashed, padding)
 
-    def linearize(self, states, x, u, padding):
-        _, c = states
-        i, f, g, o = self._parts(x, u)
-        present = 1.0 - padding
-        squashed = ops.tanh(f * c + i * g)
-        c_to_u = [
-            g * self.gate.slope(i),
-            c * self.gate.slope(f),
-            i * (1.0 - g * g),
-        ]
-        return (
-            present * o * (1.0 - squashed * squashed),
-            present * ops.concatenate(c_to_u, axis=-1),
-            present * squashed * self.gate.slope(o),
-            padding,
-            padding + present * f,
-        )
-
-    def pull(self, gradients, coefficients):
+    def retreat(self, gradients, kept):
         of_h, of_c = gradients
-        h_to_c, c_to_u, h_to_o, keep_h, keep_c = coefficients
-        of_c = of_c + of_h * h_to_c
-        three = ops.concatenate([of_c, of_c, of_c], axis=-1)
-        of_u = ops.concatenate([three * c_to_u, of_h * h_to_o], axis=-1)
-        return of_u, of_u, (of_h * keep_h, of_c * keep_c)
+        i, f, g, o, c, squashed, padding = kept
+        held_h, held_c = padding * of_h, padding * of_c
+        of_h, of_c = of_h - held_h, of_c - held_c
+        of_c = of_c + of_h * o * (1.0 - squashed * squashed)
+        of_x = (
+            of_c * g * self.gate.slope(i),
+            of_c * c * self.gate.slope(f),
+            of_c * i * (1.0 - g * g),
+            of_h * squashed * self.gate.slope(o),
+        )
+        return of_x, of_x[-1], (held_h, held_c + of_c * f)
 
 
 CELLS = {"gru": GRU, "lstm": LSTM, "simple": SimpleRecurrent}

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn._keras import keras
+from skrnn.optimizers import OPTIMIZERS
 
 _PATCHED_BY_SCIKERAS = (
     (keras.Model, "__reduce__"),
@@ -47,16 +48,6 @@ with _put_back(_PATCHED_BY_SCIKERAS):
     from scikeras.wrappers import BaseWrapper
 
 _PREFIXES = frozenset({"optimizer", "loss", "metrics", "callbacks", "compile"})
-# Keras' own look-up knows most of these names, and some that are no optimizers.
-OPTIMIZERS = {
-    name.lower(): kind
-    for name, kind in vars(keras.optimizers).items()
-    if inspect.isclass(kind)
-    and issubclass(kind, keras.optimizers.Optimizer)
-    and kind is not keras.optimizers.Optimizer
-    and "learning_rate" in inspect.signature(kind).parameters
-}
-
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 

@@ -1,11 +1,13 @@
 """The recurrent layers against Keras' own, and their pooling against NumPy."""
 
+import functools
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from skrnn._keras import keras
+from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.gates import GATES
 from skrnn.layers import pool
 from skrnn.recurrent import CELLS, GRU, LSTM, BlockOrthogonal, SimpleRecurrent
@@ -22,6 +24,7 @@ def a_layer(kind, **parameters):
         "learn_initial_state": False,
         "reverse": False,
         "l2": 0.0,
+        "precision": "float32",
         "seed": 0,
     }
     layer = kind(SIZE, **{**defaults, **parameters})
@@ -54,80 +57,166 @@ def twin(layer):
     return own
 
 
-def inputs(lengths, seed=0):
-    """Left-padded random inputs and their padding."""
+def inputs(lengths, dtype="float32", seed=0):
+    """Left-padded random inputs and their padding, steps first."""
     sequences = Sequences.from_lists([[1] * length for length in lengths])
-    padding = sequences.padded() == 0
+    padding = sequences.padded().T == 0
     draw = np.random.RandomState(seed)
-    return draw.normal(size=(*padding.shape, N_FEATURES)).astype("float32"), padding
+    return draw.normal(size=(*padding.shape, N_FEATURES)).astype(dtype), padding
+
+
+def compiled(function):
+    """As it runs in a compiled model: TensorFlow then takes halves of the batch."""
+    if ON_TENSORFLOW:
+        import tensorflow as tf
+
+        return tf.function(function, autograph=False, reduce_retracing=True)
+    import jax
+
+    return jax.jit(function)
+
+
+def run(layer, x, padding, training=False):
+    function = compiled(lambda x, padding: layer(x, padding, training=training))
+    return keras.ops.convert_to_numpy(function(x, padding))
+
+
+def gradients(function, variables, x):
+    """Gradients of an arbitrary function of the hidden states.
+
+    Those of the inputs first, then those of the variables.
+    """
+
+    def loss(hidden):
+        size = int(np.prod(hidden.shape))
+        waves = np.cos(np.arange(size)).reshape(hidden.shape)
+        return keras.ops.sum(hidden * waves.astype(x.dtype))
+
+    if ON_TENSORFLOW:
+        import tensorflow as tf
+
+        @compiled
+        def differentiate(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = loss(tf.ensure_shape(function(x), (*x.shape[:2], SIZE)))
+            return tape.gradient(value, [x, *(one.value for one in variables)])
+
+        return [one.numpy() for one in differentiate(tf.constant(x))]
+    import jax
+
+    def differentiated(x, values):
+        pairs = list(zip(variables, values, strict=True))
+        with keras.StatelessScope(state_mapping=pairs):
+            return loss(function(x))
+
+    values = [one.value for one in variables]
+    of_x, of_variables = jax.jit(jax.grad(differentiated, argnums=(0, 1)))(x, values)
+    return [np.asarray(one) for one in (of_x, *of_variables)]
+
+
+def text_by_text(own, x, padding, *, reverse):
+    """What Keras' layer maps texts to, each on its own and without padding."""
+    columns = []
+    for i in range(x.shape[1]):
+        n_padded = int(padding[:, i].sum())
+        hidden = keras.ops.zeros((n_padded, SIZE), x.dtype)
+        if n_padded < len(padding):
+            states = own(x[n_padded:, i][None])[0]
+            states = keras.ops.flip(states, axis=0) if reverse else states
+            hidden = keras.ops.concatenate([hidden, states])
+        columns.append(hidden)
+    return keras.ops.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kind", CELLS.values())
+@settings(max_examples=8)
+@given(lengths=lengths)
+@example(lengths=[1])
+@example(lengths=[0])
+@example(lengths=[0, 3])
+def test_hidden_states_are_those_of_keras(kind, reverse, training, lengths):
+    layer = a_layer(kind, reverse=reverse)
+    x, padding = inputs(lengths)
+    expected = text_by_text(twin(layer), x, padding, reverse=reverse)
+    hidden = run(layer, x, padding, training)
+    present = ~padding
+    np.testing.assert_allclose(
+        hidden[present],
+        keras.ops.convert_to_numpy(expected)[present],
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kind", CELLS.values())
-@settings(max_examples=15)
+@settings(max_examples=4)
 @given(lengths=lengths)
-def test_hidden_states_are_those_of_keras(kind, reverse, lengths):
+@example(lengths=[1])
+@example(lengths=[2, 0, 5])
+def test_gradients_are_those_of_keras(kind, reverse, lengths):
     layer = a_layer(kind, reverse=reverse)
     x, padding = inputs(lengths)
-    hidden = keras.ops.convert_to_numpy(layer(x, padding))
     own = twin(layer)
-    for row, length in enumerate(lengths):
-        if length:
-            expected = keras.ops.convert_to_numpy(own(x[row : row + 1, -length:]))[0]
-            expected = expected[::-1] if reverse else expected
-            np.testing.assert_allclose(
-                hidden[row, -length:], expected, rtol=1e-5, atol=1e-6
-            )
-
-
-def gradients(function, layer, x):
-    """Gradients of an arbitrary function of the hidden states, with TensorFlow."""
-    tf = pytest.importorskip(
-        "tensorflow", reason="the gradients are taken with TensorFlow's tape"
+    own_variables = own.trainable_variables
+    if not any(lengths):
+        return  # Keras' layer is then given nothing
+    present = (~padding).astype("float32")[:, :, None]
+    got = gradients(
+        lambda x: layer(x, padding, training=True) * present,
+        layer.trainable_variables,
+        x,
     )
-    x = tf.constant(x)
-    weights = [x, *(weight.value for weight in layer.trainable_variables)]
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        hidden = function(x)
-        ramp = tf.reshape(tf.range(tf.size(hidden)), hidden.shape)
-        loss = tf.reduce_sum(hidden * tf.cos(tf.cast(ramp, hidden.dtype)))
-    return [gradient.numpy() for gradient in tape.gradient(loss, weights)]
+    expected = gradients(
+        lambda x: text_by_text(own, x, padding, reverse=reverse), own_variables, x
+    )
+    if kind is GRU:
+        kernel, recurrent_kernel, biases = expected[1:]
+        expected = [expected[0], kernel, recurrent_kernel, biases[0], biases[1, -SIZE:]]
+    for one, other in zip(got, expected, strict=True):
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * scale)
 
 
 def step_by_step(layer, x, padding):
     """Hidden states by the layer's own step, with nothing taken out of the loop."""
     ops = keras.ops
-    kernel, bias = layer.recurrent_weights()
-    states = [ops.zeros((len(x), SIZE), x.dtype)] * layer.n_states
+    states = [ops.zeros((x.shape[1], SIZE), x.dtype)] * layer.n_states
     if layer.learn_initial_state:
         states = [
             one + weight
             for one, weight in zip(states, layer.initial_states, strict=True)
         ]
-    steps = range(x.shape[1])
+    steps = range(len(padding))
     hidden = {}
     for t in reversed(steps) if layer.reverse else steps:
-        own = layer.advance(
+        u = ops.split(ops.matmul(states[0], layer.recurrent_kernel), layer.n_blocks, -1)
+        if layer.reset_after:
+            u[-1] = u[-1] + layer.recurrent_bias
+        own, _ = layer.advance(
             states,
-            ops.matmul(x[:, t], layer.kernel) + layer.bias,
-            ops.matmul(states[0], kernel) + bias,
-            ops.zeros((len(x), 1), x.dtype),
+            ops.split(ops.matmul(x[t], layer.kernel) + layer.bias, layer.n_blocks, -1),
+            u,
+            ops.zeros((x.shape[1], 1), x.dtype),
         )
-        present = ~padding[:, t, None]
+        present = ~padding[t, :, None]
         states = [
             ops.where(present, new, old) for new, old in zip(own, states, strict=True)
         ]
         hidden[t] = states[0]
-    return ops.stack([hidden[t] for t in steps], axis=1)
+    return ops.stack([hidden[t] for t in steps], axis=0)
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("learn_initial_state", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("gate_activation", GATES)
 @pytest.mark.parametrize("kind", CELLS.values())
 def test_gradients_are_those_of_automatic_differentiation(
-    kind, gate_activation, reverse, learn_initial_state
+    kind, gate_activation, reverse, learn_initial_state, training
 ):
     layer = a_layer(
         kind,
@@ -136,35 +225,64 @@ def test_gradients_are_those_of_automatic_differentiation(
         learn_initial_state=learn_initial_state,
         dtype="float64",
     )
-    x, padding = inputs([6, 0, 3, 1])
-    x = x.astype("float64")
+    x, padding = inputs([6, 0, 3, 1], "float64")
+    variables = layer.trainable_variables
     for got, expected in zip(
-        gradients(lambda x: layer(x, padding), layer, x),
-        gradients(lambda x: step_by_step(layer, x, padding), layer, x),
+        gradients(lambda x: layer(x, padding, training=training), variables, x),
+        gradients(lambda x: step_by_step(layer, x, padding), variables, x),
         strict=True,
     ):
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("learn_initial_state", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("gate_activation", GATES)
 @pytest.mark.parametrize("kind", CELLS.values())
-def test_padding_changes_no_bit(kind, gate_activation, reverse, learn_initial_state):
+def test_padding_changes_no_bit(
+    kind, gate_activation, reverse, learn_initial_state, training
+):
     layer = a_layer(
         kind,
         gate_activation=gate_activation,
         reverse=reverse,
         learn_initial_state=learn_initial_state,
+        precision="bfloat16",
     )
     x, padding = inputs([4, 4])
-    wide_x = np.concatenate([np.full((2, 3, N_FEATURES), 7.0, "float32"), x], axis=1)
-    wide_padding = np.concatenate([np.ones((2, 3), bool), padding], axis=1)
-    hidden = keras.ops.convert_to_numpy(layer(x, padding))
-    wide = keras.ops.convert_to_numpy(layer(wide_x, wide_padding))
-    np.testing.assert_array_equal(wide[:, 3:], hidden)
+    wide_x = np.concatenate([np.full((3, 2, N_FEATURES), 7.0, "float32"), x])
+    wide_padding = np.concatenate([np.ones((3, 2), bool), padding])
+    hidden = run(layer, x, padding, training)
+    wide = run(layer, wide_x, wide_padding, training)
+    np.testing.assert_array_equal(wide[3:], hidden)
     if reverse:
-        np.testing.assert_array_equal(wide[:, 0], hidden[:, 0])
+        np.testing.assert_array_equal(wide[0], hidden[0])
+
+
+@pytest.mark.parametrize("kind", CELLS.values())
+def test_bfloat16_products_give_nearly_the_same(kind):
+    exact, rounded = (
+        a_layer(kind, precision=precision) for precision in ("float32", "bfloat16")
+    )
+    x, padding = inputs([6, 2, 3, 1])
+    expected = run(exact, x, padding)
+    np.testing.assert_array_equal(run(rounded, x, padding), expected)
+    hidden = run(rounded, x, padding, training=True)
+    assert hidden.dtype == np.float32
+    difference = np.abs(hidden - expected).max()
+    assert 0 < difference < 0.05
+    got, expected = (
+        gradients(
+            functools.partial(layer, padding=padding, training=True),
+            layer.trainable_variables,
+            x,
+        )
+        for layer in (rounded, exact)
+    )
+    for one, other in zip(got, expected, strict=True):
+        assert one.dtype == np.float32
+        assert np.abs(one - other).max() < 0.05 * np.abs(other).max()
 
 
 def test_gates_are_what_their_names_say():
@@ -194,9 +312,9 @@ def test_pooling_ignores_padding(lengths):
     hidden, padding = inputs(lengths)
     hidden = np.tanh(hidden)
     for row, length in enumerate(lengths):
-        own = hidden[row, hidden.shape[1] - length :]
+        own = hidden[len(hidden) - length :, row]
         expected = {
-            "last": hidden[row, -1],
+            "last": hidden[-1, row],
             "mean": own.mean(axis=0) if length else np.zeros(N_FEATURES),
             "max": own.max(axis=0) if length else np.zeros(N_FEATURES),
         }
@@ -210,4 +328,4 @@ def test_pooling_ignores_padding(lengths):
 def test_the_last_state_of_a_reversed_layer_is_that_of_the_first_token():
     hidden, padding = inputs([3, 5])
     got = keras.ops.convert_to_numpy(pool(hidden, padding, "last", reverse=True))
-    np.testing.assert_array_equal(got, hidden[:, 0])
+    np.testing.assert_array_equal(got, hidden[0])

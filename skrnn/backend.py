@@ -1,0 +1,130 @@
+"""What depends on the backend, the loop over steps aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from skrnn._keras import ON_TENSORFLOW, keras
+
+if ON_TENSORFLOW:
+    import tensorflow as tf
+
+# XLA compiles anew for every batch's number of steps and was measured no faster
+# on a CPU; the other backends choose for themselves.
+JIT_COMPILE: bool | str = False if ON_TENSORFLOW else "auto"
+
+
+def fastest_precision() -> str:
+    """Tell what matrix products are fastest in, as far as was measured.
+
+    Returns
+    -------
+    {"bfloat16", "float32"}
+        "bfloat16" where TensorFlow runs on a processor that multiplies it in
+        hardware, which only Linux tells; else "float32".
+    """
+    processor = Path("/proc/cpuinfo")
+    if not ON_TENSORFLOW or _has_gpu() or not processor.exists():
+        return "float32"
+    flags = set(processor.read_text(encoding="utf-8", errors="replace").split())
+    return "float32" if flags.isdisjoint({"avx512_bf16", "amx_bf16"}) else "bfloat16"
+
+
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def apply_adam(
+    variable, momentum, velocity, gradient, *, step, learning_rate, betas, epsilon
+) -> None:
+    """Take a step of Adam in one pass over a variable, on TensorFlow.
+
+    Parameters
+    ----------
+    variable, momentum, velocity : tf.Variable
+        Are updated.
+
+    gradient : tensor of the variable's shape
+        Its gradient.
+
+    step : int tensor
+        The number of this step, from 1.
+
+    learning_rate, epsilon : float or tensor
+        The step size, and what is added to the root of the velocity.
+
+    betas : tuple of two floats
+        The rates that momentum and velocity decay by.
+    """
+    step = tf.cast(step, variable.dtype)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=momentum.handle,
+        v=velocity.handle,
+        beta1_power=tf.pow(tf.cast(betas[0], variable.dtype), step),
+        beta2_power=tf.pow(tf.cast(betas[1], variable.dtype), step),
+        lr=tf.cast(learning_rate, variable.dtype),
+        beta1=betas[0],
+        beta2=betas[1],
+        epsilon=epsilon,
+        grad=gradient,
+    )
+
+
+def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a model's prediction for batches of any shape.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built model that maps ids of shape (batch, steps), int32, to a tensor
+        of shape (batch, width).
+
+    Returns
+    -------
+    callable
+        Maps an array of ids to an array. It reads the model's weights at each
+        call.
+    """
+    if not ON_TENSORFLOW or model.run_eagerly:
+        return model.predict_on_batch
+    # A function traced once for all shapes answers a single text in a fraction
+    # of the time of Keras' own, which is traced again for other shapes.
+    compiled = tf.function(
+        lambda ids: model(ids, training=False), autograph=False
+    ).get_concrete_function(tf.TensorSpec((None, None), tf.int32))
+    return lambda ids: compiled(tf.constant(ids)).numpy()
+
+
+def feed(batches: keras.utils.PyDataset):
+    """Wrap batches of padded ids into what `keras.Model.fit` reads them from.
+
+    Parameters
+    ----------
+    batches : keras.utils.PyDataset
+        Gives tuples of arrays, the first of shape (batch, steps).
+
+    Returns
+    -------
+    keras.utils.PyDataset or tf.data.Dataset
+        The same batches in the same order.
+    """
+    if not ON_TENSORFLOW:
+        return batches
+
+    def epoch():
+        for i in range(len(batches)):
+            yield batches[i]
+
+    # Keras would look at two batches and, were they of one length, take it for the
+    # length of all.
+    ids, *others = batches[0]
+    signature = (
+        tf.TensorSpec((None, None), ids.dtype),
+        *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in others),
+    )
+    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))

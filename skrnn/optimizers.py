@@ -1,0 +1,46 @@
+"""The optimizers that are known by name."""
+
+from __future__ import annotations
+
+import inspect
+
+from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn.backend import apply_adam
+
+
+@keras.saving.register_keras_serializable("skrnn")
+class Adam(keras.optimizers.Adam):
+    """Keras' Adam, the same numbers in one pass over the weights on TensorFlow.
+
+    Adam moves every row of an embedding at every step, whether its token was there
+    or not, so its rule leaves no pass over the table out. Keras takes about ten.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Move one variable; see `keras.optimizers.Optimizer.update_step`."""
+        if not ON_TENSORFLOW or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        apply_adam(
+            variable,
+            self._momentums[index].value,
+            self._velocities[index].value,
+            gradient,
+            step=self.iterations + 1,
+            learning_rate=learning_rate,
+            betas=(self.beta_1, self.beta_2),
+            epsilon=self.epsilon,
+        )
+
+
+# Keras' own look-up knows most of these names, and some that are no optimizers.
+OPTIMIZERS = {
+    name.lower(): kind
+    for name, kind in vars(keras.optimizers).items()
+    if inspect.isclass(kind)
+    and issubclass(kind, keras.optimizers.Optimizer)
+    and kind is not keras.optimizers.Optimizer
+    and "learning_rate" in inspect.signature(kind).parameters
+}
+OPTIMIZERS["adam"] = Adam
