@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,9 @@ if ON_TENSORFLOW:
 # XLA compiles anew for every batch's number of steps and was measured no faster
 # on a CPU; the other backends choose for themselves.
 JIT_COMPILE: bool | str = False if ON_TENSORFLOW else "auto"
+
+# Whether a batch of a new shape is compiled anew, which takes seconds.
+COMPILES_EACH_SHAPE = keras.backend.backend() == "jax"
 
 
 def fastest_precision() -> str:
@@ -92,11 +96,22 @@ def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     if not ON_TENSORFLOW or model.run_eagerly:
         return model.predict_on_batch
     # A function traced once for all shapes answers a single text in a fraction
-    # of the time of Keras' own, which is traced again for other shapes.
-    compiled = tf.function(
-        lambda ids: model(ids, training=False), autograph=False
-    ).get_concrete_function(tf.TensorSpec((None, None), tf.int32))
-    return lambda ids: compiled(tf.constant(ids)).numpy()
+    # of the time of Keras' own, which is traced again for other shapes. A single
+    # text has one of its own, whose batch is not taken in halves.
+    function = tf.function(lambda ids: model(ids, training=False), autograph=False)
+    compiled = {}
+    tracing = threading.Lock()
+
+    def predict(ids):
+        n_texts = 1 if len(ids) == 1 else None
+        with tracing:
+            if n_texts not in compiled:
+                compiled[n_texts] = function.get_concrete_function(
+                    tf.TensorSpec((n_texts, None), tf.int32)
+                )
+        return compiled[n_texts](tf.constant(ids)).numpy()
+
+    return predict
 
 
 def feed(batches: keras.utils.PyDataset):

@@ -6,6 +6,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import Self
 
@@ -41,6 +42,9 @@ from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
 
 _MAX_SEED = np.iinfo(np.int32).max
+
+# So many texts are tokenized at a time for prediction: enough to sort by length.
+_TEXTS_A_CHUNK = 4096
 
 
 @contextlib.contextmanager
@@ -198,20 +202,28 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         ValueError, TypeError
             If `X` is no column of texts.
         """
-        sequences = self._sequences(X)
-        return self.model_.represent(sequences)
+        return self._apply("represent", X)
 
     @property
     def _n_features_out(self) -> int:
         return self.model_.encoder.representation_size
 
     def _scores(self, X) -> np.ndarray:
-        sequences = self._sequences(X)
-        return self.model_.predict(sequences)
+        return self._apply("predict", X)
 
-    def _sequences(self, X):
+    def _apply(self, method: str, X) -> np.ndarray:
+        """Call a method of the network that takes sequences."""
         check_is_fitted(self)
-        return self.tokenizer_.transform(self._check_texts(X, reset=False))
+        texts = self._check_texts(X, reset=False)
+        apply, tokenize = getattr(self.model_, method), self.tokenizer_.transform
+        if len(texts) <= _TEXTS_A_CHUNK:
+            return apply(tokenize(texts))
+        # While the network computes one chunk, the next is tokenized.
+        starts = range(0, len(texts), _TEXTS_A_CHUNK)
+        chunks = (tokenize(texts[i : i + _TEXTS_A_CHUNK]) for i in starts)
+        with ThreadPoolExecutor(max_workers=1) as network:
+            rows = [network.submit(apply, chunk) for chunk in chunks]
+            return np.concatenate([one.result() for one in rows])
 
     def _check_texts(self, X, *, reset: bool) -> list[str]:
         # `reset` is for subclasses whose texts have features to count.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.sequences import Sequences
+from skrnn.backend import COMPILES_EACH_SHAPE
+from skrnn.sequences import PADDING_ID, Sequences
 
 # Texts are sorted by length within a pool of this many batches: enough to leave
 # little padding, and few enough that batches change from epoch to epoch.
@@ -81,7 +82,7 @@ class LengthSortedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         texts = self._batches[index]
-        ids = self.sequences[texts].padded()
+        ids = _pad(self.sequences[texts], n_texts=len(texts))
         return ids, self.targets[texts], self.sample_weight[texts]
 
 
@@ -109,10 +110,29 @@ def apply_by_length(
     rows = []
     start = 0
     while start < len(order):
-        n_steps = max(int(lengths[order[start]]), 1)
-        stop = start + max(_TOKENS_A_BATCH // n_steps, 1)
-        rows.append(function(sequences[order[start:stop]].padded()))
-        start = stop
+        n_steps = _rounded(max(int(lengths[order[start]]), 1))
+        most = max(_TOKENS_A_BATCH // n_steps, 1)
+        texts = order[start : start + most]
+        ids = _pad(sequences[texts], n_texts=min(_rounded(len(texts)), most))
+        rows.append(function(ids)[: len(texts)])
+        start += most
     result = np.empty((len(order), rows[0].shape[1]), rows[0].dtype)
     result[order] = np.concatenate(rows)
     return result
+
+
+def _rounded(number: int) -> int:
+    """Up to a power of two or three quarters of one, where new shapes are compiled."""
+    if not COMPILES_EACH_SHAPE:
+        return number
+    power = 1 << (number - 1).bit_length()
+    return power * 3 // 4 if number <= power * 3 // 4 else power
+
+
+def _pad(sequences: Sequences, n_texts: int) -> np.ndarray:
+    """Padded ids, rounded up in length, and texts without a token up to `n_texts`."""
+    ids = sequences.padded()
+    added = n_texts - len(ids), _rounded(ids.shape[1]) - ids.shape[1]
+    if not any(added):
+        return ids
+    return np.pad(ids, ((0, added[0]), (added[1], 0)), constant_values=PADDING_ID)

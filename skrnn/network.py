@@ -231,8 +231,6 @@ class SequenceModel(keras.Model):
             kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
             name="head",
         )
-        self._predict_scores = None
-        self._predict_representations = None
 
     def build(self, input_shape):
         if not self.encoder.built:
@@ -249,6 +247,8 @@ class SequenceModel(keras.Model):
         """Configure training; see `keras.Model.compile`."""
         arguments.setdefault("jit_compile", JIT_COMPILE)
         super().compile(**arguments)
+        self._predict_scores = predictor(self)
+        self._predict_representations = predictor(self.encoder)
         # A mapping proxy, because Keras would track a dict's metrics as layers.
         self._compile_arguments = MappingProxyType(arguments)
 
@@ -330,8 +330,6 @@ class SequenceModel(keras.Model):
         -------
         ndarray of shape (n_texts, n_outputs), float32
         """
-        if self._predict_scores is None:
-            self._predict_scores = predictor(self)
         return apply_by_length(self._predict_scores, x)
 
     def represent(self, x: Sequences) -> np.ndarray:
@@ -346,8 +344,6 @@ class SequenceModel(keras.Model):
         -------
         ndarray of shape (n_texts, representation_size), float32
         """
-        if self._predict_representations is None:
-            self._predict_representations = predictor(self.encoder)
         return apply_by_length(self._predict_representations, x)
 
     def get_state(self) -> list[np.ndarray]:

@@ -10,7 +10,9 @@ from skrnn.backend import apply_adam
 
 @keras.saving.register_keras_serializable("skrnn")
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, the same numbers in one pass over the weights on TensorFlow.
+    """Keras' Adam, its update one pass over the weights on TensorFlow.
+
+    The formula is the same; results differ from Keras' by rounding only.
 
     Adam moves every row of an embedding at every step, whether its token was there
     or not, so its rule leaves no pass over the table out. Keras takes about ten.

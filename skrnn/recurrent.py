@@ -187,14 +187,15 @@ class RecurrentLayer(keras.layers.Layer):
         recurrent_bias, others = (
             (others[0], others[1:]) if self.reset_after else (None, others)
         )
-        batch = ops.shape(inputs)[1]
+        # Both are named, for half a batch may hold no text.
+        n_steps, batch = ops.shape(inputs)[:2]
         zeros = ops.zeros((batch, self.size), self.compute_dtype)
         initial = tuple(zeros + one for one in others) or (zeros,) * self.n_states
         rows = ops.cast(_rows(inputs), dtype)
         kernel = ops.cast(kernel, dtype)
         recurrent = ops.cast(recurrent, dtype)
         x = [
-            ops.reshape(ops.matmul(rows, block) + one, (-1, batch, self.size))
+            ops.reshape(ops.matmul(rows, block) + one, (n_steps, batch, self.size))
             for block, one in zip(
                 self._blocks(kernel), self._blocks(ops.cast(bias, dtype)), strict=True
             )

@@ -1,0 +1,163 @@
+"""What the benchmarks share: turns, ratios, fresh processes, memory, the machine."""
+
+import importlib
+import json
+import os
+import platform
+import re
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+
+def take_turns(sides, n_rounds, n_warm_up=1):
+    """Time each side once a round, so that a drifting machine drifts for all.
+
+    `sides` maps names to callables of no argument. Gives the seconds of each side's
+    calls, one a round; `n_warm_up` rounds come first and are not timed.
+    """
+    seconds = {name: [] for name in sides}
+    for i in range(n_warm_up + n_rounds):
+        for name, run in sides.items():
+            start = perf_counter()
+            run()
+            if i >= n_warm_up:
+                seconds[name].append(perf_counter() - start)
+    return seconds
+
+
+def ratio(numerators, denominators):
+    """Describe the ratios of pairs: median, lowest and highest."""
+    ratios = np.divide(numerators, denominators)
+    return {
+        "ratio_median": float(np.median(ratios)),
+        "ratio_lowest": float(ratios.min()),
+        "ratio_highest": float(ratios.max()),
+    }
+
+
+def compare(seconds, side, rival):
+    """Describe what `take_turns` gave for two sides, as one row of results.
+
+    The ratios say how many times as fast as its rival the side is.
+    """
+    return {
+        "side": side,
+        "rival": rival,
+        "n_pairs": len(seconds[side]),
+        "side_seconds_median": float(np.median(seconds[side])),
+        "rival_seconds_median": float(np.median(seconds[rival])),
+        "ratio_of": "rival's seconds to side's",
+        **ratio(seconds[rival], seconds[side]),
+    }
+
+
+def show_header(title):
+    print(
+        f"{title:32}{'side':28}{'rival':28}{'side [s]':>10}{'rival [s]':>10}"
+        f"{'rival / side (lowest-highest)':>31}"
+    )
+
+
+def show(label, row, remark=""):
+    """Print a row that `compare` made."""
+    print(
+        f"{label:32}{row['side']:28}{row['rival']:28}"
+        f"{row['side_seconds_median']:10.4g}{row['rival_seconds_median']:10.4g}"
+        f"{show_ratio(row):>31}  {remark}",
+        flush=True,
+    )
+
+
+def show_ratio(row):
+    """Write what `ratio` gives, as in "1.52 (1.40-1.61)"."""
+    return (
+        f"{row['ratio_median']:.2f} "
+        f"({row['ratio_lowest']:.2f}-{row['ratio_highest']:.2f})"
+    )
+
+
+def in_fresh_process(function, *arguments):
+    """Call a function of a module in a process that has done nothing else yet."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+def peak_memory(run):
+    """Measure how far a call raises this process' memory at its highest, in bytes.
+
+    On Linux only. `resource.getrusage` would not do: the highest memory that it gives
+    for a child process begins at that of its parent.
+    """
+    # Sets the highest resident memory to that of now.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status_bytes("VmRSS")
+    run()
+    return _status_bytes("VmHWM") - before
+
+
+def _status_bytes(name):
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(rf"^{name}:\s*(\d+) kB$", status, re.MULTILINE)[1]) * 1024
+
+
+def machine():
+    """Describe what the figures were measured on."""
+    # Seconds to import, which a script that asks for help need not wait for.
+    import sklearn
+
+    import skrnn
+    from skrnn._keras import keras
+
+    backend = keras.backend.backend()
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "os": platform.platform(),
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": backend,
+        "backend_version": importlib.import_module(backend).__version__,
+        "scikit_learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "skrnn": skrnn.__version__,
+    }
+
+
+def _processor():
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        # Not every architecture's kernel names the model.
+        if name := re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.M):
+            return name[1]
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib():
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):  # as on Windows
+        return None
+    n_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return round(n_bytes / 2**30, 1)
+
+
+def write_json(path, arguments, rows, **more):
+    """Write rows, the options they were measured with, and the machine.
+
+    Nothing is written where `path` is None. `arguments` is the parsed command line;
+    `more` are further parts of the file.
+    """
+    if path is None:
+        return
+    result = {
+        "benchmark": Path(sys.argv[0]).name,
+        "options": vars(arguments),
+        "machine": machine(),
+        **more,
+        "rows": rows,
+    }
+    Path(path).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
