@@ -1,4 +1,4 @@
-"""The regular expression behind the built-in word tokens."""
+"""The regular expression of the built-in word tokens."""
 
 from __future__ import annotations
 

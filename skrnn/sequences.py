@@ -12,6 +12,14 @@ UNKNOWN_ID = 1
 N_RESERVED_IDS = 2
 
 
+def smallest_dtype(greatest: int) -> np.dtype:
+    """Name the smallest type that holds 0 to `greatest`: uint8, uint16 or int32."""
+    for dtype in (np.uint8, np.uint16):
+        if greatest <= np.iinfo(dtype).max:
+            return np.dtype(dtype)
+    return np.dtype(np.int32)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Sequences:
     """The ids of many texts, laid end to end.
@@ -22,7 +30,7 @@ class Sequences:
 
     Parameters
     ----------
-    ids : ndarray of shape (n_tokens,), int32
+    ids : ndarray of shape (n_tokens,), uint8, uint16 or int32
         Every text's ids, one text after the other.
 
     offsets : ndarray of shape (n_texts + 1,), int64
@@ -55,10 +63,19 @@ class Sequences:
         Returns
         -------
         Sequences
-            One sequence a list, in the given order.
+            One sequence a list, in the given order; their type is the smallest
+            that holds the greatest id.
+
+        Raises
+        ------
+        ValueError
+            If an id is negative.
         """
         arrays = [np.fromiter(one, dtype=np.int32) for one in lists]
         ids = np.concatenate(arrays) if arrays else np.empty(0, np.int32)
+        if ids.min(initial=0) < 0:
+            raise ValueError(f"ids must not be negative, got {ids.min()}")
+        ids = ids.astype(smallest_dtype(ids.max(initial=0)))
         return cls.from_lengths(ids, [len(array) for array in arrays])
 
     @classmethod
@@ -68,7 +85,7 @@ class Sequences:
         Parameters
         ----------
         ids : ndarray of shape (n_tokens,)
-            All ids; they are kept as int32.
+            All ids; they keep their type.
 
         lengths : iterable of int
             The number of tokens of each text; their sum is ``n_tokens``.
@@ -78,10 +95,11 @@ class Sequences:
         Sequences
             One sequence a length.
         """
-        lengths = np.fromiter(lengths, dtype=np.int64)
+        if not isinstance(lengths, np.ndarray):
+            lengths = np.fromiter(lengths, dtype=np.int64)
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        return cls(np.asarray(ids, dtype=np.int32), offsets)
+        np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
+        return cls(ids, offsets)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -98,10 +116,14 @@ class Sequences:
                 raise IndexError(f"text {key} of {n_texts} texts")
             key %= n_texts
             return self.ids[self.offsets[key] : self.offsets[key + 1]]
-        chosen = np.arange(len(self))[key]
-        lengths = self.lengths[chosen]
-        starts = np.repeat(self.offsets[chosen], lengths)
-        return Sequences.from_lengths(self.ids[starts + _steps(lengths)], lengths)
+        starts, stops = self.offsets[:-1][key], self.offsets[1:][key]
+        # One copy a text: an index of every token would be larger than the ids.
+        parts = [
+            self.ids[start:stop]
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        ]
+        ids = np.concatenate(parts or [self.ids[:0]])
+        return Sequences.from_lengths(ids, stops - starts)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
@@ -123,14 +145,7 @@ class Sequences:
         lengths = self.lengths
         n_steps = max(int(lengths.max(initial=0)), 1)
         matrix = np.full((len(self), n_steps), PADDING_ID, dtype=np.int32)
-        rows = np.repeat(np.arange(len(self)), lengths)
-        columns = np.repeat(n_steps - lengths, lengths) + _steps(lengths)
+        taken = np.arange(n_steps) >= (n_steps - lengths)[:, np.newaxis]
         start, stop = self.offsets[0], self.offsets[-1]
-        matrix[rows, columns] = self.ids[start:stop]
+        matrix[taken] = self.ids[start:stop].astype(np.int32, copy=False)
         return matrix
-
-
-def _steps(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, ... within each text, for texts of these lengths end to end."""
-    starts = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) - np.repeat(starts, lengths)

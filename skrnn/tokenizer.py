@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import partial
-from itertools import count, repeat
+from itertools import chain, count, repeat
 from numbers import Integral
 from typing import Self
 
@@ -24,11 +30,19 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skrnn._latin import LatinWords
 from skrnn._patterns import word_pattern
-from skrnn.sequences import N_RESERVED_IDS, UNKNOWN_ID, Sequences
+from skrnn.sequences import N_RESERVED_IDS, UNKNOWN_ID, Sequences, smallest_dtype
 from skrnn.texts import check_texts
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
+
+# Texts are encoded in parts of this many characters: few enough that their tokens
+# fit in the processor's cache, and enough to make up for NumPy's cost of a call.
+_CHARACTERS_A_PART = 2**16
+
+# Fewer characters are done before LatinWords has set up its table.
+_CHARACTERS_WORTH_A_TABLE = 2**13
 
 _STRIP_ACCENTS = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode}
 
@@ -233,7 +247,8 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Returns
         -------
         Sequences
-            The ids of each text, int32, 1 for unknown tokens.
+            The ids of each text, 1 for unknown tokens. Their type is uint8, uint16
+            or int32, the smallest that holds every id of the vocabulary.
 
         Raises
         ------
@@ -312,76 +327,102 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             raise ValueError("max_df corresponds to < documents than min_df")
 
         provisional_ids = defaultdict(count().__next__)
-        found = self._encode(texts, partial(map, provisional_ids.__getitem__))
+        parts, lengths = self._encode(texts, partial(map, provisional_ids.__getitem__))
         tokens = list(provisional_ids)
         _check_tokens(tokens)
 
         kept = np.array(sorted(range(len(tokens)), key=tokens.__getitem__))
         if min_texts > 1 or max_texts < n_texts:
-            frequencies = _document_frequencies(found, len(tokens))[kept]
+            frequencies = _document_frequencies(parts, lengths, len(tokens))[kept]
             kept = kept[(min_texts <= frequencies) & (frequencies <= max_texts)]
             if not len(kept):
                 raise ValueError(
                     "After pruning, no terms remain. Try a lower min_df or a higher "
                     "max_df."
                 )
-        counts = np.bincount(found.ids)
+        counts = _count(parts, len(tokens))
         kept = kept[np.argsort(-counts[kept], kind="stable")][: self.max_features]
 
-        new_ids = np.full(len(tokens), UNKNOWN_ID, dtype=np.int32)
-        new_ids[kept] = np.arange(N_RESERVED_IDS, N_RESERVED_IDS + len(kept))
+        n_ids = N_RESERVED_IDS + len(kept)
+        new_ids = np.full(len(tokens), UNKNOWN_ID, smallest_dtype(n_ids - 1))
+        new_ids[kept] = np.arange(N_RESERVED_IDS, n_ids)
+        # Part by part, lest all ids exist in both numberings.
+        for i, ids in enumerate(parts):
+            parts[i] = new_ids[ids]
         vocabulary = _number([tokens[i] for i in kept])
-        return vocabulary, Sequences(new_ids[found.ids], found.offsets)
+        return vocabulary, _join(parts, lengths, new_ids.dtype)
 
     def _encode_known(self, texts: list[str], vocabulary: dict[str, int]) -> Sequences:
-        return self._encode(
+        parts, lengths = self._encode(
             texts, lambda tokens: map(vocabulary.get, tokens, repeat(UNKNOWN_ID))
         )
+        n_ids = N_RESERVED_IDS + len(vocabulary)
+        return _join(parts, lengths, smallest_dtype(n_ids - 1))
 
     def _encode(
         self, texts: list[str], to_ids: Callable[[Iterable[str]], Iterable[int]]
-    ) -> Sequences:
-        steps = self._steps()
-        ids = array("i")
-        lengths = []
-        for text in texts:
-            tokens = text
-            for step in steps:
-                tokens = step(tokens)
-            ids.extend(to_ids(tokens))
-            lengths.append(len(tokens))
-        return Sequences.from_lengths(np.array(ids, dtype=np.int32), lengths)
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Give the ids and the lengths of the texts, both in parts.
 
-    def _steps(self) -> list[Callable]:
-        """List what to do with a text, one after the other, to get its tokens."""
-        steps = []
+        As `str`, the tokens of all texts would take far more memory than the texts.
+        """
+        cleaners, tokens_of = self._steps()
+
+        def encode(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+            tokens = [self._cut(tokens_of(text)) for text in texts]
+            return (
+                np.fromiter(to_ids(chain.from_iterable(tokens)), np.int32),
+                np.fromiter(map(len, tokens), np.int64, len(tokens)),
+            )
+
+        built_in = self.tokenizer is None and self.token_pattern is None
+        if (
+            self.analyzer == "word"
+            and built_in
+            and sum(map(len, texts)) >= _CHARACTERS_WORTH_A_TABLE
+        ):
+            encode = LatinWords(
+                to_ids, self.max_length, self._n_before_cut(), encode_others=encode
+            ).encode
+        ids, lengths = [], []
+        for part in _in_parts(texts):
+            for clean in cleaners:
+                part = list(map(clean, part))
+            some_ids, some_lengths = encode(part)
+            ids.append(some_ids.astype(smallest_dtype(some_ids.max(initial=0))))
+            lengths.append(some_lengths.astype(np.int32))
+        return ids, lengths
+
+    def _steps(
+        self,
+    ) -> tuple[list[Callable[[str], str]], Callable[[str], Sequence[str]]]:
+        """What to do with a text, in this order, and what then gives its tokens."""
+        cleaners = []
         if self.lowercase:
-            steps.append(str.lower)
+            cleaners.append(str.lower)
         if self.strip_accents is not None:
-            steps.append(_STRIP_ACCENTS.get(self.strip_accents, self.strip_accents))
+            cleaners.append(_STRIP_ACCENTS.get(self.strip_accents, self.strip_accents))
         if self.analyzer == "char":
             # The text is its own sequence of tokens.
-            steps.append(partial(re.compile(r"\s+").sub, " "))
-        elif self.tokenizer is not None:
-            steps += [self.tokenizer, list]
-        elif self.token_pattern is not None:
-            steps.append(_compile_token_pattern(self.token_pattern).findall)
-        else:
-            steps.append(word_pattern().findall)
-        if self.max_length is not None:
-            steps.append(self._cut)
-        return steps
+            return cleaners, partial(re.compile(r"\s+").sub, " ")
+        if self.tokenizer is not None:
+            return cleaners, lambda text: list(self.tokenizer(text))
+        if self.token_pattern is not None:
+            return cleaners, _compile_token_pattern(self.token_pattern).findall
+        return cleaners, word_pattern().findall
 
     def _cut(self, tokens: Sequence[str]) -> Sequence[str]:
-        n_cut = len(tokens) - self.max_length
-        if n_cut <= 0:
+        if self.max_length is None or len(tokens) <= self.max_length:
             return tokens
-        n_before = {
-            "head": 0,
-            "middle": (self.max_length + 1) // 2,
-            "tail": self.max_length,
-        }[self.truncate]
-        return tokens[:n_before] + tokens[n_before + n_cut :]
+        n_before = self._n_before_cut()
+        n_behind = self.max_length - n_before
+        return tokens[:n_before] + tokens[len(tokens) - n_behind :]
+
+    def _n_before_cut(self) -> int:
+        """Count the tokens of a longer text that stay before the cut."""
+        if self.max_length is None or self.truncate == "head":
+            return 0
+        return self.max_length if self.truncate == "tail" else -(-self.max_length // 2)
 
 
 def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
@@ -455,8 +496,48 @@ def _number(tokens: list[str]) -> dict[str, int]:
     return {token: i for i, token in enumerate(tokens, start=N_RESERVED_IDS)}
 
 
-def _document_frequencies(sequences: Sequences, n_tokens: int) -> np.ndarray:
+def _in_parts(texts: list[str]) -> Iterator[list[str]]:
+    start = n_characters = 0
+    for stop, text in enumerate(texts, start=1):
+        # Empty texts count too.
+        n_characters += len(text) + 1
+        if n_characters >= _CHARACTERS_A_PART:
+            yield texts[start:stop]
+            start, n_characters = stop, 0
+    if start < len(texts):
+        yield texts[start:]
+
+
+def _join(
+    parts: list[np.ndarray], lengths: list[np.ndarray], dtype: np.dtype
+) -> Sequences:
+    """Lay the parts end to end, and empty their list, lest all ids exist twice."""
+    joined = bytearray()
+    parts.reverse()
+    while parts:
+        joined += parts.pop().astype(dtype).data
+    ids = np.ndarray(len(joined) // dtype.itemsize, dtype, joined)
+    return Sequences.from_lengths(ids, np.concatenate(lengths))
+
+
+def _count(parts: Iterable[np.ndarray], n_tokens: int) -> np.ndarray:
+    """Count each id; shape (n_tokens,)."""
+    counts = np.zeros(n_tokens, np.int64)
+    for ids in parts:
+        # A bincount of each part would go through all tokens as often.
+        np.add.at(counts, ids, 1)
+    return counts
+
+
+def _document_frequencies(
+    parts: list[np.ndarray], lengths: list[np.ndarray], n_tokens: int
+) -> np.ndarray:
     """Count the texts that hold each id; shape (n_tokens,)."""
-    texts = np.repeat(np.arange(len(sequences), dtype=np.int64), sequences.lengths)
-    pairs = np.unique(texts * n_tokens + sequences.ids)
-    return np.bincount(pairs % n_tokens, minlength=n_tokens)
+    return _count(map(_once_a_text, parts, lengths), n_tokens)
+
+
+def _once_a_text(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Leave each id once in each text."""
+    texts = np.repeat(np.arange(len(lengths)), lengths)
+    n_ids = int(ids.max(initial=0)) + 1
+    return np.unique(texts * n_ids + ids) % n_ids

@@ -16,7 +16,40 @@ def test_what_goes_in_comes_out(lists):
     assert len(sequences) == len(lists)
     assert [one.tolist() for one in sequences] == lists
     assert sequences.lengths.tolist() == [len(one) for one in lists]
-    assert sequences.ids.dtype == np.int32
+    assert sequences.ids.dtype == np.uint8
+    assert sequences.offsets.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("greatest", "dtype"),
+    [
+        (0, np.uint8),
+        (255, np.uint8),
+        (256, np.uint16),
+        (65_535, np.uint16),
+        (65_536, np.int32),
+        (2**31 - 1, np.int32),
+    ],
+)
+def test_ids_take_the_smallest_type_and_keep_it(greatest, dtype):
+    sequences = Sequences.from_lists([[1, greatest], [], [2]])
+    assert sequences[0].tolist() == [1, greatest]
+    for part in (sequences, sequences[[2, 1]], sequences[1:2], sequences[[]]):
+        assert part.ids.dtype == dtype
+        assert part.padded().dtype == np.int32
+    assert sequences.padded().tolist() == [[1, greatest], [0, 0], [0, 2]]
+
+
+def test_no_id_is_negative():
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
+        Sequences.from_lists([[3, -1]])
+
+
+@pytest.mark.parametrize("lengths", [[1, 0, 2], iter([1, 0, 2]), np.uint8([1, 0, 2])])
+def test_flat_ids_keep_their_type(lengths):
+    sequences = Sequences.from_lengths(np.array([5, 6, 7], np.uint16), lengths)
+    assert [one.tolist() for one in sequences] == [[5], [], [6, 7]]
+    assert sequences.ids.dtype == np.uint16
     assert sequences.offsets.dtype == np.int64
 
 

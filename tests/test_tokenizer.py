@@ -5,6 +5,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -31,12 +32,14 @@ TEXTS = [
     "to die -- to sleep, no more.",
 ]
 
-# A busy machine must not fail a test.
-
 any_text = st.text(st.characters(exclude_categories=()))
 ascii_texts = st.lists(
     st.text(st.characters(max_codepoint=127)), min_size=1, max_size=8
 )
+latin_texts = st.lists(st.text(st.characters(max_codepoint=255)), max_size=8)
+
+# Many texts are tokenized by other means than few. This one makes many of any list.
+LONG_TEXT = "The slings & arrows, of fortune.\n" * 500
 
 
 def tokens_of(text, **params):
@@ -150,6 +153,125 @@ def test_group_of_the_token_pattern_is_the_token():
     assert tokens_of("#one two #three", token_pattern=r"#(\w+)") == ["one", "three"]
 
 
+# Many texts at once
+
+
+def one_by_one(tokenizer, texts):
+    return [as_lists(tokenizer.transform([text]))[0] for text in texts]
+
+
+def built_in_tokens(text):
+    return tokens_of(f"{text} x")[:-1]
+
+
+@given(
+    texts=st.one_of(latin_texts, st.lists(any_text, max_size=8)),
+    lowercase=st.booleans(),
+    at=st.integers(0, 8),
+)
+def test_tokens_do_not_depend_on_the_number_of_texts(texts, lowercase, at):
+    texts.insert(at, LONG_TEXT)
+    tokenizer = Tokenizer(lowercase=lowercase)
+    reference = Tokenizer(lowercase=lowercase, tokenizer=built_in_tokens)
+    at_once = tokenizer.fit_transform(texts)
+    assert as_lists(at_once) == as_lists(reference.fit_transform(texts))
+    assert tokenizer.vocabulary_ == reference.vocabulary_
+    assert as_lists(tokenizer.transform(texts)) == as_lists(at_once)
+    assert one_by_one(tokenizer, texts) == as_lists(at_once)
+
+
+@given(latin_texts)
+def test_latin_words_are_those_of_a_plain_pattern(texts):
+    texts = [*texts, LONG_TEXT]
+    tokenizer = Tokenizer().fit(texts)
+    reference = Tokenizer(token_pattern=r"[^\W_]+|[^\w\s]|_").fit(texts)
+    assert tokenizer.vocabulary_ == reference.vocabulary_
+    assert as_lists(tokenizer.transform(texts)) == as_lists(reference.transform(texts))
+
+
+def test_every_character_between_words():
+    characters = [*map(chr, range(0x300)), "\u0301", "\u2028", "\u3000", "“", "👍"]
+    texts = [f"{one}a{one}{one}b {one}" for one in characters]
+    tokenizer = Tokenizer(lowercase=False).fit(texts)
+    together = tokenizer.inverse_transform(tokenizer.transform([*texts, LONG_TEXT]))
+    for text, tokens in zip(texts, together[:-1], strict=True):
+        assert tokens.tolist() == tokens_of(text)
+
+
+@given(
+    st.lists(
+        st.text("aÿ\x00", min_size=1, max_size=40).map(lambda text: text * 7),
+        min_size=1,
+    )
+)
+def test_long_words_are_told_apart(texts):
+    texts = [*texts, "ÿ" * 15, "ÿ" * 16, "ÿ" * 17, "\x00", LONG_TEXT]
+    tokenizer = Tokenizer()
+    assert as_lists(tokenizer.fit_transform(texts)) == one_by_one(tokenizer, texts)
+
+
+def test_more_words_than_are_remembered():
+    words = [str(i) for i in range(300_000)]
+    text = " ".join(words + words[::-1])
+    tokenizer = Tokenizer()
+    sequences = tokenizer.fit_transform([text])
+    (tokens,) = tokenizer.inverse_transform(sequences)
+    assert " ".join(tokens) == text
+    np.testing.assert_array_equal(tokenizer.transform([text]).ids, sequences.ids)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"analyzer": "char"},
+        {"tokenizer": str.split},
+        {"max_length": 3, "truncate": "head"},
+        {"max_length": 3, "truncate": "tail"},
+        {"max_length": 4, "truncate": "middle"},
+    ],
+)
+@pytest.mark.parametrize("vocabulary", [None, ["the", "a", ",", "\x00", "é", "“"]])
+def test_a_text_s_ids_do_not_depend_on_its_place(params, vocabulary):
+    kinds = [
+        *TEXTS,
+        " ",
+        "\n\x85\xa0\x1c",
+        "a\nb\x00c\x1fd\re",
+        "\x00",
+        "Un été à Besançon, the end.",
+        "“curly” quotes, i\u0308 and 👍🏽",
+        "\ud800 the",
+        "the " * 300,
+    ]
+    draw = np.random.RandomState(0)
+    kind = draw.randint(len(kinds), size=4_000)
+    tokenizer = Tokenizer(vocabulary=vocabulary, **params)
+    together = as_lists(tokenizer.fit_transform([kinds[i] for i in kind]))
+    alone = one_by_one(tokenizer, kinds)
+    assert together == [alone[i] for i in kind]
+
+
+@pytest.mark.parametrize("limits", [{"min_df": 2_000}, {"max_df": 0.5}])
+def test_document_frequencies_of_many_texts(limits):
+    texts = TEXTS * 1_000 + ["to sleep"] * 1_500
+    tokenizer = Tokenizer(**limits).fit(texts)
+    pattern = r"[^\W_]+|[^\w\s]|_"
+    reference = CountVectorizer(token_pattern=pattern, **limits).fit(texts)
+    assert set(tokenizer.vocabulary_) == set(reference.vocabulary_)
+
+
+def test_fit_takes_less_memory_than_the_texts():
+    draw = np.random.RandomState(0)
+    numbers = draw.randint(10_000, 12_000, (100_000, 12))
+    texts = [" ".join(map(str, row)) for row in numbers.tolist()]
+    tracemalloc.start()
+    Tokenizer().fit_transform(texts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < sys.getsizeof(texts) + sum(map(sys.getsizeof, texts))
+
+
 # Truncation
 
 
@@ -203,7 +325,28 @@ def test_ids_by_falling_count_then_token():
     assert tokenizer.vocabulary_ == {"b": 2, "c": 3, "\x00": 4, "a": 5, "d": 6}
     assert {type(i) for i in tokenizer.vocabulary_.values()} == {int}
     assert as_lists(sequences) == [[2, 5, 3, 3], [6, 2, 4]]
-    assert sequences.ids.dtype == np.int32
+    assert sequences.ids.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "dtype"),
+    [
+        (1, np.uint8),
+        (254, np.uint8),
+        (255, np.uint16),
+        (65_534, np.uint16),
+        (65_535, np.int32),
+    ],
+)
+def test_ids_take_the_smallest_type_for_the_vocabulary(n_tokens, dtype):
+    words = [str(i) for i in range(n_tokens)]
+    learned = Tokenizer().fit([" ".join(words)])
+    for tokenizer in (learned, Tokenizer(vocabulary=words)):
+        for texts in (["0"], [""], ["new", "0"], words):
+            assert tokenizer.transform(texts).ids.dtype == dtype
+        ids = tokenizer.fit_transform([" ".join(words)]).ids
+        assert ids.dtype == dtype
+        assert np.sort(ids).tolist() == list(range(2, n_tokens + 2))
 
 
 def test_unknown_tokens_get_id_1():
@@ -392,7 +535,7 @@ def test_fit_transform_is_fit_then_transform(texts, analyzer, max_features, max_
     later = clone(tokenizer).fit(texts).transform(texts)
     np.testing.assert_array_equal(at_once.ids, later.ids)
     np.testing.assert_array_equal(at_once.offsets, later.offsets)
-    assert at_once.ids.dtype == later.ids.dtype == np.int32
+    assert at_once.ids.dtype == later.ids.dtype == np.uint8
 
 
 def test_padding_comes_back_as_such():
