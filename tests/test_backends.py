@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,5 +64,16 @@ def test_backend(backend):
     subprocess.run(
         [sys.executable, "-c", PROGRAM.replace("BACKEND", repr(backend))],
         env={**os.environ, "KERAS_BACKEND": backend},
+        check=True,
+    )
+
+
+def test_layers_on_jax():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("jax, another backend of Keras, is not installed")
+    own_tests = Path(__file__).with_name("test_layers.py")
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(own_tests)],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"},
         check=True,
     )
