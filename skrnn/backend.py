@@ -41,6 +41,17 @@ def _has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of the backend says that memory was asked for in vain."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return (
+        not names.isdisjoint({"ResourceExhaustedError", "OutOfMemoryError"})
+        # JAX and PyTorch's CPU have no type of their own for it.
+        or "RESOURCE_EXHAUSTED" in str(error)
+        or "can't allocate memory" in str(error)
+    )
+
+
 def apply_adam(
     variable, momentum, velocity, gradient, *, step, learning_rate, betas, epsilon
 ) -> None:

@@ -27,7 +27,7 @@ from sklearn.utils.validation import (
 
 from skrnn import __version__
 from skrnn._keras import keras, retracing_warnings_filtered
-from skrnn.backend import fastest_precision
+from skrnn.backend import fastest_precision, is_out_of_memory
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
     CONSTRAINTS,
@@ -56,6 +56,19 @@ def _put_back_on_error(model: SequenceModel):
     except BaseException:
         model.set_state(state)
         raise
+
+
+@contextlib.contextmanager
+def _memory_errors_explained(what_to_lower: str):
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise MemoryError(
+            f"A batch of texts did not fit in memory. Lower {what_to_lower}, or the "
+            "network's sizes."
+        ) from error
 
 
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
@@ -215,7 +228,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """Call a method of the network that takes sequences."""
         check_is_fitted(self)
         texts = self._check_texts(X, reset=False)
-        apply, tokenize = getattr(self.model_, method), self.tokenizer_.transform
+        tokenize = self.tokenizer_.transform
+
+        def apply(sequences):
+            with _memory_errors_explained("`max_length`"):
+                return getattr(self.model_, method)(sequences)
+
         if len(texts) <= _TEXTS_A_CHUNK:
             return apply(tokenize(texts))
         # While the network computes one chunk, the next is tokenized.
@@ -390,7 +408,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 )
             )
         try:
-            with retracing_warnings_filtered():
+            with (
+                retracing_warnings_filtered(),
+                _memory_errors_explained("`batch_size` or `max_length`"),
+            ):
                 history = model.fit(
                     sequences,
                     targets,

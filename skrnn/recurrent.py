@@ -204,8 +204,10 @@ class RecurrentLayer(keras.layers.Layer):
 
         def go(keeps):
             def step(states, inputs):
-                *x, padding = (ops.cast(one, self.compute_dtype) for one in inputs)
-                u = self._blocks(self._product(states[0], recurrent))
+                *x, padding = map(self._exact, inputs)
+                u = ops.matmul(ops.cast(states[0], dtype), recurrent)
+                # In blocks first: TensorFlow shares a larger cast out among cores.
+                u = [self._exact(block) for block in ops.split(u, self.n_blocks, -1)]
                 if self.reset_after:
                     u[-1] = u[-1] + recurrent_bias
                 states, kept = self.advance(states, x, u, padding)
@@ -237,7 +239,7 @@ class RecurrentLayer(keras.layers.Layer):
                 gradients.append(_sum_of_rows(of_u[-1]))
             if self.learn_initial_state:
                 gradients += [ops.sum(one, axis=0) for one in of_initial]
-            return tuple(ops.cast(one, self.compute_dtype) for one in gradients)
+            return tuple(map(self._exact, gradients))
 
         return hidden, gradient
 
@@ -268,12 +270,11 @@ class RecurrentLayer(keras.layers.Layer):
         return of_initial, [_rows(stacked(block)) for block in of_blocks]
 
     def _sum_of_products(self, blocks, kernels):
-        products = map(self._product, blocks, kernels)
-        return functools.reduce(operator.add, products)
+        products = map(ops.matmul, blocks, kernels)
+        return functools.reduce(operator.add, map(self._exact, products))
 
-    def _product(self, states, kernel):
-        product = ops.matmul(ops.cast(states, kernel.dtype), kernel)
-        return ops.cast(product, self.compute_dtype)
+    def _exact(self, tensor):
+        return ops.cast(tensor, self.compute_dtype)
 
     def _blocks(self, wide):
         return [

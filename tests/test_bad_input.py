@@ -412,3 +412,18 @@ def test_parameters_that_only_keras_knows_to_be_wrong_are_named(params, named):
 def test_parameters_are_checked_before_what_they_mean_to_partial_fit():
     with pytest.raises(ValueError, match="'early_stopping' parameter"):
         classifier(early_stopping="no").partial_fit(TEXTS, LABELS, classes=["a", "b"])
+
+
+# Memory
+
+
+def test_a_batch_that_does_not_fit():
+    # Some terabytes, from a few weights: asked for and refused at once.
+    params = PARAMS | {"embedding_size": 10**6, "hidden_size": 1, "max_length": None}
+    long_texts = ["fine " * 60_000] * 16
+    fitted = classifier(**params).initialize(TEXTS, LABELS)
+    with pytest.raises(MemoryError, match="Lower `max_length`, or the network"):
+        fitted.predict(long_texts)
+    with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):
+        fitted.partial_fit(long_texts, LABELS)
+    assert not hasattr(classifier(**params), "model_")

@@ -1,9 +1,11 @@
 """The same random_state gives the same model, and nobody else's is touched."""
 
 import os
+import pickle
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -212,3 +214,39 @@ def test_predicting_changes_nothing(fitted):
     first = fitted.predict_proba(TEXTS)
     np.testing.assert_array_equal(fitted.predict_proba(TEXTS), first)
     np.testing.assert_array_equal(weights(fitted), before)
+
+
+def test_many_threads_predict_what_one_does(fitted):
+    single = [fitted.decision_function([text])[0] for text in MANY_TEXTS]
+    together = fitted.decision_function(MANY_TEXTS)
+    # Nothing has been compiled yet for the copy.
+    copy = pickle.loads(pickle.dumps(fitted))
+    with ThreadPoolExecutor(4) as threads:
+        singles = [
+            threads.submit(copy.decision_function, [text]) for text in MANY_TEXTS * 4
+        ]
+        batches = [threads.submit(copy.decision_function, MANY_TEXTS) for _ in range(4)]
+    for one, expected in zip(singles, single * 4, strict=True):
+        np.testing.assert_allclose(one.result(), expected, rtol=0, atol=1e-6)
+    for batch in batches:
+        np.testing.assert_allclose(batch.result(), together, rtol=0, atol=1e-6)
+
+
+def test_more_texts_than_are_tokenized_at_a_time(fitted):
+    texts = [f"fine {'dull ' * (i % 7)}{i}" for i in range(5000)]
+    together = fitted.decision_function(texts)
+    chosen = [0, 4095, 4096, 4999]
+    alone = fitted.decision_function([texts[i] for i in chosen])
+    np.testing.assert_allclose(together[chosen], alone, rtol=0, atol=1e-6)
+    with pytest.raises(TypeError, match="position 4500"):
+        fitted.predict([*texts[:4500], 1])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_precision_is_that_of_training_alone(precision):
+    params = TINY | {"precision": precision}
+    trained = RNNTextClassifier(**params).fit(TEXTS, LABELS)
+    assert_same_model(trained, RNNTextClassifier(**params).fit(TEXTS, LABELS))
+    alone = [trained.decision_function([text])[0] for text in MANY_TEXTS]
+    together = trained.decision_function(MANY_TEXTS)
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-6)
