@@ -118,7 +118,7 @@ def machine():
         "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gib": _memory_gib(),
-        "os": platform.platform(),
+        "os": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "keras": keras.__version__,
         "backend": backend,
@@ -155,7 +155,12 @@ def write_json(path, arguments, rows, **more):
         return
     result = {
         "benchmark": Path(sys.argv[0]).name,
-        "options": vars(arguments),
+        # Where files lie is of no use to others.
+        "options": {
+            name: value
+            for name, value in vars(arguments).items()
+            if name not in ("data_home", "json")
+        },
         "machine": machine(),
         **more,
         "rows": rows,

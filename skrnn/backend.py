@@ -28,17 +28,19 @@ def fastest_precision() -> str:
     -------
     {"bfloat16", "float32"}
         "bfloat16" where TensorFlow runs on a processor that multiplies it in
-        hardware, which only Linux tells; else "float32".
+        hardware, which only Linux tells; else, and where Keras computes in more
+        than float32, "float32".
     """
     processor = Path("/proc/cpuinfo")
-    if not ON_TENSORFLOW or _has_gpu() or not processor.exists():
+    if (
+        not ON_TENSORFLOW
+        or keras.config.floatx() != "float32"
+        or tf.config.list_physical_devices("GPU")
+        or not processor.exists()
+    ):
         return "float32"
     flags = set(processor.read_text(encoding="utf-8", errors="replace").split())
     return "float32" if flags.isdisjoint({"avx512_bf16", "amx_bf16"}) else "bfloat16"
-
-
-def _has_gpu() -> bool:
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def is_out_of_memory(error: Exception) -> bool:

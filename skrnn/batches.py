@@ -14,10 +14,6 @@ from skrnn.sequences import PADDING_ID, Sequences
 # little padding, and few enough that batches change from epoch to epoch.
 _BATCHES_A_POOL = 64
 
-# Prediction cuts batches by tokens, padding included, rather than by texts: one
-# long text must not make a whole batch of its length.
-_TOKENS_A_BATCH = 2**15
-
 
 class LengthSortedBatches(keras.utils.PyDataset):
     """Batches of texts of like length; `shuffle` makes them anew.
@@ -87,9 +83,15 @@ class LengthSortedBatches(keras.utils.PyDataset):
 
 
 def apply_by_length(
-    function: Callable[[np.ndarray], np.ndarray], sequences: Sequences
+    function: Callable[[np.ndarray], np.ndarray],
+    sequences: Sequences,
+    *,
+    tokens_a_batch: int,
 ) -> np.ndarray:
     """Apply a function to batches of like length, in the caller's order.
+
+    Batches are cut by tokens rather than by texts: one long text must not make a
+    whole batch of its length.
 
     Parameters
     ----------
@@ -99,6 +101,9 @@ def apply_by_length(
 
     sequences : Sequences of n_texts
         At least one text.
+
+    tokens_a_batch : int
+        The most tokens of a batch, padding included, unless one text has more.
 
     Returns
     -------
@@ -111,7 +116,7 @@ def apply_by_length(
     start = 0
     while start < len(order):
         n_steps = _rounded(max(int(lengths[order[start]]), 1))
-        most = max(_TOKENS_A_BATCH // n_steps, 1)
+        most = max(tokens_a_batch // n_steps, 1)
         texts = order[start : start + most]
         ids = _pad(sequences[texts], n_texts=min(_rounded(len(texts)), most))
         rows.append(function(ids)[: len(texts)])

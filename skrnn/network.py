@@ -17,6 +17,10 @@ from skrnn.sequences import PADDING_ID, Sequences
 
 ops = keras.ops
 
+# A batch to predict has so many values in the hidden states of all its steps: larger
+# ones were measured no faster, and memory is several times this.
+_VALUES_A_BATCH = 2**23
+
 # Every layer draws from seeds of its own, this far apart.
 _SEED_STRIDE = 16
 
@@ -111,6 +115,7 @@ class SequenceEncoder(keras.Model):
                 "seed": seed,
             }
         )
+        self.hidden_size = hidden_size
         self.pooling = pooling
         self.precision = precision
         self.directions = (False, True) if bidirectional else (False,)
@@ -330,7 +335,7 @@ class SequenceModel(keras.Model):
         -------
         ndarray of shape (n_texts, n_outputs), float32
         """
-        return apply_by_length(self._predict_scores, x)
+        return self._apply(self._predict_scores, x)
 
     def represent(self, x: Sequences) -> np.ndarray:
         """Representations of many texts.
@@ -344,7 +349,11 @@ class SequenceModel(keras.Model):
         -------
         ndarray of shape (n_texts, representation_size), float32
         """
-        return apply_by_length(self._predict_representations, x)
+        return self._apply(self._predict_representations, x)
+
+    def _apply(self, function, x: Sequences) -> np.ndarray:
+        tokens = _VALUES_A_BATCH // self.encoder.hidden_size
+        return apply_by_length(function, x, tokens_a_batch=tokens)
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of all that training changes: weights, seeds, optimizer."""

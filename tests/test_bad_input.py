@@ -245,6 +245,7 @@ WRONG = {
     "callbacks": [3, "early", (keras.callbacks.Callback(),)],
     "epochs": [0, 1.5, None],
     "batch_size": [0, -8, 8.0],
+    "precision": ["float16", None],
     "early_stopping": ["yes", 3],
     "validation_fraction": [0, 1, 1.5, "0.1"],
     "n_iter_no_change": [0, 2.5],
