@@ -368,7 +368,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         encoder = {name: getattr(self, name) for name in ENCODER_PARAMETERS}
         encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
         encoder["precision"] = (
-            fastest_precision() if self.precision == "auto" else self.precision
+            fastest_precision(self.hidden_size)
+            if self.precision == "auto"
+            else self.precision
         )
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
         matrix = None

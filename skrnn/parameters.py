@@ -227,9 +227,9 @@ batch_size : int, default=64
 precision : {"auto", "float32", "bfloat16"}, default="auto"
     What the recurrent layers' matrix products are taken in while training.
     Weights, states and sums stay in float32, and so does all of prediction.
-    "auto" is "bfloat16" where a processor multiplies it in hardware and Keras
-    runs on TensorFlow, else "float32"; ``model_.encoder.precision`` tells which
-    it was.
+    "auto" is "bfloat16" where it pays: from a `hidden_size` of 256 on, with
+    TensorFlow on a processor that multiplies it in hardware; else "float32".
+    ``model_.encoder.precision`` tells which it was.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and

@@ -36,8 +36,6 @@ TINY = {
     "batch_size": 16,
     "learning_rate": 0.001,
     "epochs": 2,
-    # What "auto" is depends on the processor.
-    "precision": "float32",
     "random_state": 0,
 }
 EAGER = {"compile__run_eagerly": True}

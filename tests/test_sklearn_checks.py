@@ -71,8 +71,6 @@ SMALL = {
     "learning_rate": 0.03,
     "epochs": 2,
     "batch_size": 32,
-    # The checks compare more digits than bfloat16 has.
-    "precision": "float32",
 }
 
 
