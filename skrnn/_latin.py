@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from skrnn.sequences import kept_by_cut, n_before_cut
+
 # What a byte of Latin-1 is to the pattern.
 _LETTER, _SIGN, _SPACE = 0, 1, 2
 _KINDS = bytes(
@@ -42,8 +44,8 @@ class LatinWords:
     max_length : int or None
         Cut longer texts to this many tokens.
 
-    n_before_cut : int
-        How many of them are taken from before the cut.
+    truncate : {"head", "tail", "middle"}
+        The part to cut.
 
     encode_others : callable
         Encodes, as `encode` does, texts that are not in Latin-1.
@@ -53,12 +55,12 @@ class LatinWords:
         self,
         to_ids: Callable[[list[str]], Iterable[int]],
         max_length: int | None,
-        n_before_cut: int,
+        truncate: str,
         encode_others: Callable[[list[str]], tuple[np.ndarray, np.ndarray]],
     ):
         self._to_ids = to_ids
         self._max_length = max_length
-        self._n_before_cut = n_before_cut
+        self._truncate = truncate
         self._encode_others = encode_others
         self._keys = np.tile(_EMPTY, (2**_SLOT_BITS, 1))
         self._ids = np.empty(2**_SLOT_BITS, np.int32)
@@ -83,18 +85,11 @@ class LatinWords:
         text_stops = np.cumsum([len(text) + 1 for text in texts])
         lengths = np.diff(np.searchsorted(starts, text_stops), prepend=0)
         if self._max_length is not None:
-            left = self._mask_of_uncut(lengths)
+            n_before = n_before_cut(self._max_length, self._truncate)
+            left = kept_by_cut(lengths, self._max_length, n_before)
             starts, stops = starts[left], stops[left]
             lengths = np.minimum(lengths, self._max_length)
         return self._look_up(joined, starts, stops), lengths
-
-    def _mask_of_uncut(self, lengths: np.ndarray) -> np.ndarray:
-        mask = np.ones(lengths.sum(), bool)
-        text_starts = np.cumsum(lengths) - lengths
-        for i in np.flatnonzero(lengths > self._max_length):
-            start = text_starts[i] + self._n_before_cut
-            mask[start : start + lengths[i] - self._max_length] = False
-        return mask
 
     def _look_up(
         self, joined: bytes, starts: np.ndarray, stops: np.ndarray

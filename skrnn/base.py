@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from sklearn.utils.validation import (
 from skrnn import __version__
 from skrnn._keras import keras, retracing_warnings_filtered
 from skrnn.backend import fastest_precision, is_out_of_memory
+from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
     CONSTRAINTS,
@@ -36,15 +38,32 @@ from skrnn.parameters import (
     check_keras_objects,
 )
 from skrnn.routing import RoutedEstimator
-from skrnn.sequences import N_RESERVED_IDS
+from skrnn.sequences import N_RESERVED_IDS, Sequences
 from skrnn.texts import check_texts, is_missing
 from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
+from skrnn.wide import Blend, WidePart
 
 _MAX_SEED = np.iinfo(np.int32).max
 
 # So many texts are tokenized at a time for prediction: enough to sort by length.
 _TEXTS_A_CHUNK = 4096
+
+# Standard deviation of the vectors' numbers, and how long to train: what did best on
+# held-out films of IMDB's training reviews (docs/accuracy.md).
+_COOCCURRENCE_SCALE = 0.2
+_AUTO_EPOCHS = (3, 20)
+
+# The fewest updates are so many over a text's tokens, within these bounds: short texts
+# teach less in an update, and are learned by heart later.
+_LEAST_TOKENS = 60_000
+_LEAST_UPDATES = (250, 750)
+
+# With fewer texts, those held out could not tell how much each part should count.
+_LEAST_TEXTS_TO_SPLIT = 200
+
+# Lengths of the wide part's n-grams.
+_MOST_IDS = {"word": 2, "char": 5}
 
 
 @contextlib.contextmanager
@@ -94,7 +113,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         vocabulary: Mapping[str, int] | Collection[str] | None = None,
         max_length: int | None = 400,
         truncate: str = "middle",
-        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
+        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = "cooccurrence",
         embedding_size: int = 128,
         hidden_size: int = 128,
         cell: str = "gru",
@@ -103,16 +122,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         learn_initial_state: bool = False,
         gate_activation: str = "hard_sigmoid",
         pooling: str = "concat",
-        embedding_dropout: float = 0.2,
+        embedding_dropout: float = 0.5,
         dropout: float = 0.2,
         l2: float = 0.0,
+        wide: bool | str = "auto",
         optimizer: str | keras.optimizers.Optimizer | type = "adam",
-        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.003,
+        learning_rate_schedule: str = "linear",
         clipnorm: float | None = 1.0,
         loss: str | keras.losses.Loss | type | Callable = "squared_error",
         metrics: str | Sequence | None = None,
         callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
-        epochs: int = 5,
+        epochs: int | str = "auto",
         batch_size: int = 64,
         precision: str = "auto",
         early_stopping: bool = False,
@@ -146,8 +167,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self.embedding_dropout = embedding_dropout
         self.dropout = dropout
         self.l2 = l2
+        self.wide = wide
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.clipnorm = clipnorm
         self.loss = loss
         self.metrics = metrics
@@ -165,7 +188,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
     def _new_tokenizer(self) -> Tokenizer:
         parameters = {name: getattr(self, name) for name in TOKENIZER_PARAMETERS}
-        return Tokenizer(**parameters)
+        # The wide part has all of a text; the network's part is cut from that.
+        return Tokenizer(**{**parameters, "max_length": None})
 
     def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the vocabulary and build the network, without training it.
@@ -191,6 +215,17 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """
         return self._fit(X, y, None, epochs=0)
 
+    def _fit_whole(self, X, y, sample_weight) -> Self:
+        return self._fit(
+            X,
+            y,
+            sample_weight,
+            epochs=self.epochs,
+            go_on=self.warm_start and hasattr(self, "model_"),
+            early_stopping=self.early_stopping,
+            whole=True,
+        )
+
     def transform(self, X: ArrayLike) -> np.ndarray:
         """The texts' representations: what the head sees.
 
@@ -215,24 +250,35 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         ValueError, TypeError
             If `X` is no column of texts.
         """
-        return self._apply("represent", X)
+        return self._apply(
+            lambda sequences: self.model_.represent(self._cut(sequences)), X
+        )
 
     @property
     def _n_features_out(self) -> int:
         return self.model_.encoder.representation_size
 
     def _scores(self, X) -> np.ndarray:
-        return self._apply("predict", X)
+        def scores(sequences):
+            of_network = self.model_.predict(self._cut(sequences))
+            if self.wide_ is None:
+                return of_network
+            return self.blend_.scores(of_network, self.wide_.scores(sequences))
 
-    def _apply(self, method: str, X) -> np.ndarray:
-        """Call a method of the network that takes sequences."""
+        return self._apply(scores, X)
+
+    def _cut(self, sequences: Sequences) -> Sequences:
+        return sequences.cut(self.max_length, self.truncate)
+
+    def _apply(self, function, X) -> np.ndarray:
+        """Call a function that takes sequences and gives an array of a row a text."""
         check_is_fitted(self)
         texts = self._check_texts(X, reset=False)
         tokenize = self.tokenizer_.transform
 
         def apply(sequences):
             with _memory_errors_explained("`max_length`"):
-                return getattr(self.model_, method)(sequences)
+                return function(sequences)
 
         if len(texts) <= _TEXTS_A_CHUNK:
             return apply(tokenize(texts))
@@ -267,6 +313,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._validate_params()
         if self.early_stopping:
             raise ValueError("early_stopping should be False with partial_fit")
+        if self.wide is True:
+            raise ValueError(
+                "wide should be 'auto' or False with partial_fit, which trains the "
+                "network alone"
+            )
 
     def _check_sample_weight(self, y, sample_weight) -> np.ndarray:
         weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
@@ -301,10 +352,16 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         classes=None,
         go_on: bool = False,
         early_stopping: bool = False,
+        whole: bool = False,
     ) -> Self:
-        """Train; nothing of the estimator changes before all has gone well."""
+        """Train; nothing of the estimator changes before all has gone well.
+
+        With `whole` these are all the texts there are, not some of many: the wide
+        part learns from them too, and the step size decays over them.
+        """
         self._validate_params()
         check_keras_objects(self)
+        has_wide = whole and self._has_wide()
         texts, y, weight = self._check_data(X, y, sample_weight, reset=not go_on)
         if go_on:
             random_state = copy.deepcopy(self._random_state)
@@ -320,37 +377,48 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         weight = self._weigh(y, weight, target_encoder)
         weight = weight / weight.max()
         weight = (weight / weight.mean()).astype(keras.config.floatx())
-        train, held_out = np.arange(len(texts)), None
-        if early_stopping:
-            train, held_out = train_test_split(
-                train,
-                test_size=self.validation_fraction,
-                random_state=split_seed,
-                stratify=self._strata(y),
-            )
-
-        def data(tokenize, part):
-            sequences = tokenize([texts[i] for i in part])
-            return sequences, targets[part], weight[part]
-
+        train, held_out = self._split(y, split_seed, early_stopping, has_wide)
         if go_on:
             tokenizer, model = self.tokenizer_, self.model_
-            training_data = data(tokenizer.transform, train)
+            sequences = tokenizer.transform(texts)
         else:
             tokenizer = self._new_tokenizer()
-            training_data = data(tokenizer.fit_transform, train)
-            model = self._build_model(tokenizer, target_encoder, random_state)
+            if early_stopping:
+                # What stops training must not lend its words to the vocabulary.
+                tokenizer.fit([texts[i] for i in train])
+                sequences = tokenizer.transform(texts)
+            else:
+                sequences = tokenizer.fit_transform(texts)
+            model = self._build_model(
+                tokenizer, sequences, target_encoder, random_state
+            )
+        wide, blend = (self.wide_, self.blend_) if go_on else (None, None)
+        read = self._cut(sequences)
+
+        def data(part):
+            return read[part], targets[part], weight[part]
+
         history = {"loss": []}
         if epochs:
             with _put_back_on_error(model) if go_on else contextlib.nullcontext():
+                training_data = (
+                    data(train) if len(held_out) else (read, targets, weight)
+                )
                 history = self._train(
                     model,
                     training_data,
-                    data(tokenizer.transform, held_out) if early_stopping else None,
-                    epochs=epochs,
+                    data(held_out) if early_stopping else None,
+                    epochs=(
+                        self._n_epochs(training_data[0]) if epochs == "auto" else epochs
+                    ),
                     initial_epoch=self.n_iter_ if go_on else 0,
                     random_state=random_state,
+                    decay=whole,
                 )
+                if has_wide:
+                    wide, blend = self._fit_wide(
+                        model, tokenizer, sequences, targets, weight, train, held_out
+                    )
         earlier = self.history_ if go_on else {}
         self.history_ = {
             name: [*earlier.get(name, []), *history.get(name, [])]
@@ -359,12 +427,70 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self.n_iter_ = len(self.history_["loss"])
         self.tokenizer_ = tokenizer
         self.model_ = model
+        self.wide_ = wide
+        self.blend_ = blend
         self._target_encoder = target_encoder
         self._random_state = random_state
         self._split_seed = split_seed
         return self
 
-    def _build_model(self, tokenizer, target_encoder, random_state) -> SequenceModel:
+    def _has_wide(self) -> bool:
+        default = inspect.signature(type(self)).parameters["loss"].default
+        if self.wide is True and self.loss != default:
+            raise ValueError(
+                f"wide=True needs loss={default!r}, got loss={self.loss!r}. Use "
+                "wide='auto' or wide=False."
+            )
+        return self.wide is True or (self.wide == "auto" and self.loss == default)
+
+    def _n_epochs(self, sequences: Sequences) -> int:
+        mean_length = max(sequences.lengths.mean(), 1)
+        least_updates = np.clip(_LEAST_TOKENS / mean_length, *_LEAST_UPDATES)
+        updates_an_epoch = np.ceil(len(sequences) / self.batch_size)
+        return int(np.clip(np.ceil(least_updates / updates_an_epoch), *_AUTO_EPOCHS))
+
+    def _split(self, y, seed: int, early_stopping: bool, has_wide: bool):
+        """Positions of the texts to train the network with, and of those held out."""
+        n_texts = y.shape[0]
+        every = np.arange(n_texts)
+        if not early_stopping and (not has_wide or n_texts < _LEAST_TEXTS_TO_SPLIT):
+            return every, every[:0]
+        strata = self._strata(y)
+        if not early_stopping and strata is not None:
+            # A class of a single text is no reason to do without the wide part.
+            n_of_class = np.unique(strata, return_counts=True)[1]
+            n_held_out = np.ceil(n_texts * self.validation_fraction)
+            if min(n_of_class) < 2 or n_held_out < len(n_of_class):
+                strata = None
+        return train_test_split(
+            every,
+            test_size=self.validation_fraction,
+            random_state=seed,
+            stratify=strata,
+        )
+
+    def _fit_wide(
+        self, model, tokenizer, sequences, targets, weight, train, held_out
+    ) -> tuple[WidePart, Blend]:
+        activation = model.activation.__name__
+        if targets.ndim == 1:
+            targets = np.eye(model.head.units, dtype=weight.dtype)[targets]
+        wide = WidePart(
+            len(tokenizer.vocabulary_) + N_RESERVED_IDS,
+            max_n=_MOST_IDS[self.analyzer],
+            of_classes=activation != "linear",
+        )
+        of_wide = wide.fit(sequences, targets, weight, train=train, held_out=held_out)
+        of_network = of_wide
+        if len(held_out):
+            of_network = model.predict(self._cut(sequences[held_out]))
+        blend = Blend(activation)
+        blend.fit(of_network, of_wide, targets[held_out], weight[held_out])
+        return wide, blend
+
+    def _build_model(
+        self, tokenizer, sequences, target_encoder, random_state
+    ) -> SequenceModel:
         encoder = {name: getattr(self, name) for name in ENCODER_PARAMETERS}
         encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
         encoder["precision"] = (
@@ -374,7 +500,14 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         )
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
         matrix = None
-        if self.embeddings is not None:
+        if isinstance(self.embeddings, str) and self.embeddings == "cooccurrence":
+            matrix = _COOCCURRENCE_SCALE * cooccurrence_vectors(
+                sequences,
+                encoder["vocabulary_size"],
+                self.embedding_size,
+                np.random.RandomState(random_state.randint(_MAX_SEED)),
+            )
+        elif self.embeddings is not None:
             vectors = read_vectors(self.embeddings, tokenizer.vocabulary_)
             matrix = embedding_matrix(vectors, encoder["vocabulary_size"], random_state)
             encoder["embedding_size"] = matrix.shape[1]
@@ -396,7 +529,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return model
 
     def _train(
-        self, model, data, held_out, *, epochs, initial_epoch, random_state
+        self, model, data, held_out, *, epochs, initial_epoch, random_state, decay
     ) -> dict[str, list[float]]:
         sequences, targets, weight = data
         callbacks = self._build_callbacks()
@@ -420,6 +553,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     sample_weight=weight,
                     batch_size=self.batch_size,
                     random_state=random_state,
+                    decay=decay,
                     validation_data=held_out,
                     epochs=initial_epoch + epochs,
                     initial_epoch=initial_epoch,

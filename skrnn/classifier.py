@@ -45,6 +45,8 @@ class RNNTextClassifier(ClassifierMixin, TextEstimator):
 
     <network>
 
+    <wide>
+
     <optimizer>
 
     loss : {"log_loss", "hinge", "squared_hinge"}, `keras.losses.Loss`, class or \
@@ -108,7 +110,7 @@ callable, default="log_loss"
         vocabulary: Mapping[str, int] | Collection[str] | None = None,
         max_length: int | None = 400,
         truncate: str = "middle",
-        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = None,
+        embeddings: Mapping[str, ArrayLike] | str | PathLike | None = "cooccurrence",
         embedding_size: int = 128,
         hidden_size: int = 128,
         cell: str = "gru",
@@ -117,16 +119,18 @@ callable, default="log_loss"
         learn_initial_state: bool = False,
         gate_activation: str = "hard_sigmoid",
         pooling: str = "concat",
-        embedding_dropout: float = 0.2,
+        embedding_dropout: float = 0.5,
         dropout: float = 0.2,
         l2: float = 0.0,
+        wide: bool | str = "auto",
         optimizer: str | keras.optimizers.Optimizer | type = "adam",
-        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.002,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.003,
+        learning_rate_schedule: str = "linear",
         clipnorm: float | None = 1.0,
         loss: str | keras.losses.Loss | type | Callable = "log_loss",
         metrics: str | Sequence | None = None,
         callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
-        epochs: int = 5,
+        epochs: int | str = "auto",
         batch_size: int = 64,
         precision: str = "auto",
         early_stopping: bool = False,
@@ -162,8 +166,10 @@ callable, default="log_loss"
             embedding_dropout=embedding_dropout,
             dropout=dropout,
             l2=l2,
+            wide=wide,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             clipnorm=clipnorm,
             loss=loss,
             metrics=metrics,
@@ -217,14 +223,7 @@ callable, default="log_loss"
         TypeError
             If a text is no `str`.
         """
-        return self._fit(
-            X,
-            y,
-            sample_weight,
-            epochs=self.epochs,
-            go_on=self.warm_start and hasattr(self, "model_"),
-            early_stopping=self.early_stopping,
-        )
+        return self._fit_whole(X, y, sample_weight)
 
     def partial_fit(
         self,

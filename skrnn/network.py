@@ -13,6 +13,7 @@ from skrnn.backend import JIT_COMPILE, feed, predictor
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.layers import Embedding, pool
 from skrnn.recurrent import CELLS
+from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID, Sequences
 
 ops = keras.ops
@@ -269,6 +270,7 @@ class SequenceModel(keras.Model):
         sample_weight: np.ndarray,
         batch_size: int,
         random_state: np.random.RandomState,
+        decay: bool,
         validation_data: tuple[Sequences, np.ndarray, np.ndarray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **kwargs,
@@ -291,6 +293,10 @@ class SequenceModel(keras.Model):
 
         random_state : numpy.random.RandomState
             Shuffles the batches; it is advanced.
+
+        decay : bool
+            Whether a step size that is a `LinearDecay` falls over these updates; it
+            stays at its height otherwise.
 
         validation_data : tuple (x, y, sample_weight) or None
             Texts to evaluate after every epoch.
@@ -315,6 +321,8 @@ class SequenceModel(keras.Model):
             validation_data = feed(
                 LengthSortedBatches(*validation_data, batch_size=batch_size)
             )
+        n_epochs = kwargs["epochs"] - kwargs["initial_epoch"]
+        self._schedule(len(batches) * n_epochs if decay else None)
         return super().fit(
             feed(batches),
             validation_data=validation_data,
@@ -322,6 +330,19 @@ class SequenceModel(keras.Model):
             callbacks=[reshuffle, *callbacks],
             **kwargs,
         )
+
+    def _schedule(self, n_updates: int | None) -> None:
+        optimizer = self.optimizer
+        # The public attribute has the step size of the moment.
+        schedule = optimizer._learning_rate
+        if not isinstance(schedule, LinearDecay):
+            return
+        start = int(optimizer.iterations) if n_updates else 0
+        new = LinearDecay(schedule.height, start, n_updates)
+        if new.get_config() != schedule.get_config():
+            optimizer.learning_rate = new
+            # What was compiled has the old one in it.
+            self.train_function = None
 
     def predict(self, x: Sequences) -> np.ndarray:
         """Scores of many texts.

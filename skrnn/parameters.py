@@ -41,6 +41,7 @@ ENCODER_PARAMETERS = (
 CONSTRAINTS: dict = {
     **Tokenizer._parameter_constraints,
     "embeddings": [Mapping, str, os.PathLike, None],
+    "wide": ["boolean", StrOptions({"auto"})],
     "embedding_size": _SIZE,
     "hidden_size": _SIZE,
     "cell": [StrOptions(set(CELLS))],
@@ -57,10 +58,11 @@ CONSTRAINTS: dict = {
         Interval(Real, 0, None, closed="neither"),
         keras.optimizers.schedules.LearningRateSchedule,
     ],
+    "learning_rate_schedule": [StrOptions({"linear", "constant"})],
     "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
     "metrics": [str, list, tuple, None],
     "callbacks": [list, dict, type, keras.callbacks.Callback, None],
-    "epochs": _SIZE,
+    "epochs": [*_SIZE, StrOptions({"auto"})],
     "batch_size": _SIZE,
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "early_stopping": ["boolean"],
@@ -142,7 +144,8 @@ vocabulary : mapping of str to int, or iterable of str, default=None
     The tokens to know; nothing is learned then. See `Tokenizer`.
 
 max_length : int, default=400
-    The most tokens read of a text; None reads all of every text.
+    The most tokens the network reads of a text; None reads all of every text.
+    The wide part and the vocabulary have all of it.
 
 truncate : {"head", "tail", "middle"}, default="middle"
     What a longer text loses: "head" keeps its end, "tail" its beginning,
@@ -150,13 +153,16 @@ truncate : {"head", "tail", "middle"}, default="middle"
 """
 
 NETWORK = """\
-embeddings : mapping of str to array-like of shape (size,), or path, default=None
-    Pre-trained vectors the embedding starts from: a token's vector, or a text
-    file of GloVe's or word2vec's format. They decide the embedding's size;
-    tokens without one start at random. They are trained further.
+embeddings : "cooccurrence", mapping of str to array-like of shape (size,), path \
+or None, default="cooccurrence"
+    Vectors the embedding starts from, to be trained further. "cooccurrence" finds
+    them in the texts: tokens that stand among like tokens start alike [3]_. Or
+    pre-trained ones: a token's vector, or a text file of GloVe's or word2vec's
+    format. These decide the embedding's size; tokens without one start at random.
+    None starts all at random.
 
 embedding_size : int, default=128
-    Size of a token's vector. Not used when `embeddings` is given.
+    Size of a token's vector. Not used with pre-trained `embeddings`.
 
 hidden_size : int, default=128
     Size of the hidden states.
@@ -182,7 +188,7 @@ pooling : {"last", "mean", "max", "concat"}, default="concat"
     How a text's hidden states become its representation: the state after the
     last token read, the mean, the maximum, or all three side by side.
 
-embedding_dropout : float in [0, 1), default=0.2
+embedding_dropout : float in [0, 1), default=0.5
     Share of the embedding's dimensions dropped while training, the same for all
     tokens of a text.
 
@@ -195,14 +201,27 @@ l2 : float, default=0.0
     and biases are left out.
 """
 
+WIDE = """\
+wide : bool or "auto", default="auto"
+    Whether a linear model on word n-grams [4]_ stands beside the network, their
+    scores added up; see `WidePart`. "auto" has one with the default `loss`, the
+    only one it can do. It pays most where texts are few. `partial_fit` trains the
+    network alone.
+"""
+
 OPTIMIZER = """\
 optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
     A name Keras knows, or an instance, which brings its own learning rate and
     clipping. Its other arguments are routed: ``optimizer__beta_1=0.95``.
 
 learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
-default=0.002
-    Step size. Not used when `optimizer` is an instance.
+default=0.003
+    Step size, at its greatest. Not used when `optimizer` is an instance.
+
+learning_rate_schedule : {"linear", "constant"}, default="linear"
+    How the step size follows the updates of a `fit`: "linear" lets it rise in the
+    first tenth of them, and fall to zero with the last. `partial_fit` keeps it
+    constant. Only used where `learning_rate` is a number.
 
 clipnorm : float, default=1.0
     Longer gradients, all weights' taken together, are scaled down to this norm
@@ -218,8 +237,10 @@ callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     Called by Keras while training. A class's arguments are routed:
     ``callbacks__monitor="loss"``.
 
-epochs : int, default=5
-    Number of passes over the texts.
+epochs : int or "auto", default="auto"
+    Number of passes over the texts. "auto" takes 3, and more where texts are few, 20
+    at most: until there are 60,000 updates over the mean number of tokens read of a
+    text, which counts as at least 250 and at most 750.
 
 batch_size : int, default=64
     Number of texts an update.
@@ -236,8 +257,9 @@ early_stopping : bool, default=False
     go back to the weights it was lowest with.
 
 validation_fraction : float in (0, 1), default=0.1
-    Share of the texts held out for early stopping, of every class alike where
-    `y` holds single labels.
+    Share of the texts held out, of every class alike where `y` holds single labels:
+    for early stopping, and from 200 texts on to weigh the network against the wide
+    part. The wide part then learns from all texts.
 
 n_iter_no_change : int, default=3
     Number of epochs without a lower loss that early stopping waits.
@@ -267,6 +289,12 @@ model_ : SequenceModel
     The trained `keras.Model`. Its ``encoder`` maps padded ids to
     representations, its ``head`` representations to scores.
 
+wide_ : WidePart or None
+    The linear model beside the network.
+
+blend_ : Blend or None
+    Its ``factors_`` are those of the network's and of the wide part's scores.
+
 history_ : dict of str to list of float
     Loss and metrics after each epoch, over all calls that went on from one
     another; names with "val_" are those of the texts held out.
@@ -282,6 +310,12 @@ REFERENCES = """\
 
 .. [2] Pascanu, Mikolov and Bengio (2013). "On the difficulty of training
    recurrent neural networks". ICML.
+
+.. [3] Levy, Goldberg and Dagan (2015). "Improving distributional similarity with
+   lessons learned from word embeddings". TACL 3.
+
+.. [4] Wang and Manning (2012). "Baselines and bigrams: simple, good sentiment and
+   topic classification". ACL.
 """
 
 
@@ -290,6 +324,7 @@ def documented(estimator: type) -> type:
     shared = {
         "text": TEXT,
         "network": NETWORK,
+        "wide": WIDE,
         "optimizer": OPTIMIZER,
         "training": TRAINING,
         "attributes": ATTRIBUTES,

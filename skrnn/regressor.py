@@ -36,6 +36,8 @@ class RNNTextRegressor(RegressorMixin, TextEstimator):
 
     <network>
 
+    <wide>
+
     <optimizer>
 
     loss : {"squared_error", "absolute_error", "huber"}, `keras.losses.Loss`, \
@@ -108,14 +110,7 @@ class or callable, default="squared_error"
         TypeError
             If a text is no `str`.
         """
-        return self._fit(
-            X,
-            y,
-            sample_weight,
-            epochs=self.epochs,
-            go_on=self.warm_start and hasattr(self, "model_"),
-            early_stopping=self.early_stopping,
-        )
+        return self._fit_whole(X, y, sample_weight)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

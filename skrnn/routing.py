@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+from numbers import Real
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn._keras import keras
 from skrnn.optimizers import OPTIMIZERS
+from skrnn.schedules import LinearDecay
 
 _PATCHED_BY_SCIKERAS = (
     (keras.Model, "__reduce__"),
@@ -110,6 +112,13 @@ class RoutedEstimator(BaseEstimator):
         vars(self).update(routed)
         return self
 
+    def _scheduled_learning_rate(self):
+        if self.learning_rate_schedule == "linear" and isinstance(
+            self.learning_rate, Real
+        ):
+            return LinearDecay(float(self.learning_rate))
+        return self.learning_rate
+
     def _compile_arguments(self, loss, loss_arguments: dict) -> dict:
         """Arguments of `keras.Model.compile`, every Keras object in them new.
 
@@ -124,7 +133,7 @@ class RoutedEstimator(BaseEstimator):
         given = self._routed()
         defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
-            defaults["optimizer__learning_rate"] = self.learning_rate
+            defaults["optimizer__learning_rate"] = self._scheduled_learning_rate()
             if not any(f"optimizer__{name}" in given for name in _CLIPPING):
                 defaults["optimizer__global_clipnorm"] = self.clipnorm
         optimizer = self.optimizer

@@ -20,6 +20,39 @@ def smallest_dtype(greatest: int) -> np.dtype:
     return np.dtype(np.int32)
 
 
+def n_before_cut(max_length: int, truncate: str) -> int:
+    """Count the tokens of a longer text that stay before the cut."""
+    if truncate == "head":
+        return 0
+    return max_length if truncate == "tail" else -(-max_length // 2)
+
+
+def kept_by_cut(lengths: np.ndarray, max_length: int, n_before: int) -> np.ndarray:
+    """Mark the tokens that cutting long texts leaves.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_texts,)
+        Number of tokens of each text.
+
+    max_length : int
+        The most tokens a text keeps.
+
+    n_before : int
+        How many of them are taken from before the cut.
+
+    Returns
+    -------
+    ndarray of shape (n_tokens,), bool
+    """
+    kept = np.ones(lengths.sum(), bool)
+    starts = np.cumsum(lengths) - lengths
+    for i in np.flatnonzero(lengths > max_length):
+        start = starts[i] + n_before
+        kept[start : start + lengths[i] - max_length] = False
+    return kept
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Sequences:
     """The ids of many texts, laid end to end.
@@ -130,6 +163,29 @@ class Sequences:
 
     def __repr__(self) -> str:
         return f"<Sequences of {len(self)} texts, {len(self.ids)} tokens>"
+
+    def cut(self, max_length: int | None, truncate: str) -> Sequences:
+        """Cut longer sequences.
+
+        Parameters
+        ----------
+        max_length : int or None
+            The most tokens a text keeps; None cuts nothing.
+
+        truncate : {"head", "tail", "middle"}
+            The part to cut, as in `Tokenizer`.
+
+        Returns
+        -------
+        Sequences
+        """
+        lengths = self.lengths
+        if max_length is None or lengths.max(initial=0) <= max_length:
+            return self
+        n_before = n_before_cut(max_length, truncate)
+        ids = self.ids[self.offsets[0] : self.offsets[-1]]
+        kept = kept_by_cut(lengths, max_length, n_before)
+        return Sequences.from_lengths(ids[kept], np.minimum(lengths, max_length))
 
     def padded(self) -> np.ndarray:
         """The sequences as one matrix, padded on the left with 0.

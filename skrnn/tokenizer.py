@@ -32,7 +32,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._latin import LatinWords
 from skrnn._patterns import word_pattern
-from skrnn.sequences import N_RESERVED_IDS, UNKNOWN_ID, Sequences, smallest_dtype
+from skrnn.sequences import (
+    N_RESERVED_IDS,
+    UNKNOWN_ID,
+    Sequences,
+    n_before_cut,
+    smallest_dtype,
+)
 from skrnn.texts import check_texts
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
@@ -382,7 +388,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             and sum(map(len, texts)) >= _CHARACTERS_WORTH_A_TABLE
         ):
             encode = LatinWords(
-                to_ids, self.max_length, self._n_before_cut(), encode_others=encode
+                to_ids, self.max_length, self.truncate, encode_others=encode
             ).encode
         ids, lengths = [], []
         for part in _in_parts(texts):
@@ -414,15 +420,9 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     def _cut(self, tokens: Sequence[str]) -> Sequence[str]:
         if self.max_length is None or len(tokens) <= self.max_length:
             return tokens
-        n_before = self._n_before_cut()
+        n_before = n_before_cut(self.max_length, self.truncate)
         n_behind = self.max_length - n_before
         return tokens[:n_before] + tokens[len(tokens) - n_behind :]
-
-    def _n_before_cut(self) -> int:
-        """Count the tokens of a longer text that stay before the cut."""
-        if self.max_length is None or self.truncate == "head":
-            return 0
-        return self.max_length if self.truncate == "tail" else -(-self.max_length // 2)
 
 
 def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:

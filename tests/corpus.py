@@ -30,11 +30,16 @@ STRANGE_TEXTS = [
     "a fine film " * 900_000,
 ]
 
+# The network alone, and plain: tests of the rest say what they add.
 TINY = {
     "embedding_size": 8,
     "hidden_size": 8,
     "batch_size": 16,
     "learning_rate": 0.001,
+    "learning_rate_schedule": "constant",
+    "embeddings": None,
+    "embedding_dropout": 0.2,
+    "wide": False,
     "epochs": 2,
     "random_state": 0,
 }

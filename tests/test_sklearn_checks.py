@@ -85,9 +85,25 @@ def double_precision():
     keras.config.set_dtype_policy(policy)
 
 
-@parametrize_with_checks([NumericClassifier(**SMALL), NumericRegressor(**SMALL)])
+# The network and what trains it.
+ALONE = {**SMALL, "wide": False, "embeddings": None}
+
+
+@parametrize_with_checks(
+    [
+        kind(**parameters)
+        for kind in (NumericClassifier, NumericRegressor)
+        for parameters in (SMALL, ALONE)
+    ]
+)
 def test_sklearn_checks(estimator, check, request):
-    if "weight_equivalence" in check.func.__name__:
-        # It asks for 1e-7, the rounding of single precision in one sum.
+    name = check.func.__name__
+    if "weight_equivalence" in name and estimator.wide:
+        pytest.skip(
+            "A text that is there twice is not a text of weight 2 to what is counted "
+            "without labels: which n-grams two texts share, and tokens' company."
+        )
+    if "weight_equivalence" in name or "subset_invariance" in name:
+        # They ask for 1e-7, the rounding of single precision in one sum.
         request.getfixturevalue("double_precision")
     check(estimator)

@@ -41,7 +41,9 @@ SMALL = {
     "embedding_size": 16,
     "hidden_size": 8,
     "max_length": 10,
+    "embedding_dropout": 0.2,
     "learning_rate": 0.05,
+    "learning_rate_schedule": "constant",
     "epochs": 3,
     "batch_size": 60,
     "random_state": 0,
@@ -149,7 +151,7 @@ def test_randomized_search_in_processes(docstrings):
 
 def test_halving_search_spends_epochs(docstrings):
     search = HalvingGridSearchCV(
-        classifier(),
+        classifier(wide=False),
         {"learning_rate": [1e-9, 0.05]},
         resource="epochs",
         min_resources=2,

@@ -1,0 +1,362 @@
+"""Accuracy beside tuned linear models: film reviews at several sizes, other corpora.
+
+    python benchmarks/accuracy.py --data-home FOLDER --out accuracy.jsonl
+
+Every fit is one line of JSON in the file; a run that was cut off goes on where it
+stopped. At the end, tables of the means over the seeds. A seed draws the texts to learn
+from and starts the network. What is tested on is seen by no choice: the linear models
+choose by cross-validation of the texts they learn from, and ours take their defaults.
+"""
+
+import argparse
+import csv
+import json
+from collections import defaultdict
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from _measuring import machine
+from scipy.special import expit, logit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss, mean_absolute_error, r2_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Binarizer
+
+from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn.datasets import fetch_imdb, load_docstrings
+
+SIZES = (1000, 2500, 10_000, 25_000)
+NGRAMS = {"ngram_range": (1, 2)}
+MIN_DF = [1, 2]
+CORPORA = ("ag_news", "trec", "subj", "docstrings")
+
+
+class NBLogisticRegression(ClassifierMixin, BaseEstimator):
+    """NB-SVM: logistic regression on binary counts scaled by log-count ratios.
+
+    Several classes are each told from all others.
+    """
+
+    def __init__(self, C=1.0):
+        self.C = C
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        of_classes = self.classes_ if len(self.classes_) > 2 else self.classes_[1:]
+        self.parts_ = []
+        for label in of_classes:
+            inside = y == label
+            p = 1 + np.ravel(X[inside].sum(axis=0))
+            q = 1 + np.ravel(X[~inside].sum(axis=0))
+            ratios = np.log(p / p.sum()) - np.log(q / q.sum())
+            model = LogisticRegression(C=self.C).fit(X.multiply(ratios).tocsr(), inside)
+            self.parts_.append((ratios, model))
+        return self
+
+    def predict_proba(self, X):
+        scores = np.column_stack(
+            [model.decision_function(X.multiply(r).tocsr()) for r, model in self.parts_]
+        )
+        if len(self.classes_) == 2:
+            return expit(np.hstack([-scores, scores]))
+        return softmax(scores, axis=1)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def tfidf(seed):
+    steps = make_pipeline(
+        TfidfVectorizer(sublinear_tf=True, **NGRAMS), LogisticRegression(max_iter=1000)
+    )
+    grid = {
+        "tfidfvectorizer__min_df": MIN_DF,
+        "logisticregression__C": [1, 10, 100],
+    }
+    return GridSearchCV(steps, grid, cv=3)
+
+
+def nbsvm(seed):
+    steps = make_pipeline(
+        CountVectorizer(token_pattern=r"\w+|[^\w\s]", **NGRAMS),
+        Binarizer(),
+        NBLogisticRegression(),
+    )
+    grid = {
+        "countvectorizer__min_df": MIN_DF,
+        "nblogisticregression__C": [0.03, 0.3, 3],
+    }
+    return GridSearchCV(steps, grid, cv=3)
+
+
+def ridge(seed):
+    steps = make_pipeline(
+        TfidfVectorizer(sublinear_tf=True, **NGRAMS), Ridge(solver="sparse_cg")
+    )
+    grid = {"tfidfvectorizer__min_df": MIN_DF, "ridge__alpha": [0.1, 0.3, 1, 3]}
+    return GridSearchCV(steps, grid, cv=3)
+
+
+def default(seed):
+    return RNNTextClassifier(random_state=seed)
+
+
+def alone(seed):
+    return RNNTextClassifier(wide=False, random_state=seed)
+
+
+def larger(seed):
+    return RNNTextClassifier(
+        embedding_size=256,
+        hidden_size=256,
+        learning_rate=0.002,
+        max_length=600,
+        random_state=seed,
+    )
+
+
+def default_values(seed):
+    return RNNTextRegressor(random_state=seed)
+
+
+def alone_values(seed):
+    return RNNTextRegressor(wide=False, random_state=seed)
+
+
+CLASSIFIERS = {
+    "TF-IDF + logistic regression, tuned": tfidf,
+    "NB-SVM, tuned": nbsvm,
+    "RNNTextClassifier()": default,
+    "RNNTextClassifier(wide=False)": alone,
+    "RNNTextClassifier(256/256, 600 tokens)": larger,
+}
+REGRESSORS = {
+    "TF-IDF + ridge, tuned": ridge,
+    "RNNTextRegressor()": default_values,
+    "RNNTextRegressor(wide=False)": alone_values,
+}
+# Soft voting of these, from the probabilities kept of each.
+VOTE = ("vote of NB-SVM and the net alone", "NB-SVM, tuned")
+VOTER = "RNNTextClassifier(wide=False)"
+
+
+def calibration_error(correct, confidence, n_bins=15):
+    """Expected calibration error: mean gap of confidence and accuracy, in bins."""
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = np.bincount(bins, weights=confidence - correct, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(correct))
+
+
+def figures_of_probabilities(probabilities, classes, y_test):
+    predicted = classes[probabilities.argmax(axis=1)]
+    correct = predicted == y_test
+    clipped = np.clip(probabilities, 1e-7, 1)
+    clipped /= clipped.sum(axis=1, keepdims=True)
+    return {
+        "accuracy": float(correct.mean()),
+        "log_loss": float(log_loss(y_test, clipped, labels=classes)),
+        "calibration_error": calibration_error(correct, probabilities.max(axis=1)),
+    }
+
+
+def measure(make, seed, train, test, kept):
+    """Fit one model; figures, and for votes its probabilities."""
+    model = make(seed)
+    start = perf_counter()
+    model.fit(*train)
+    fit_seconds = perf_counter() - start
+    start = perf_counter()
+    texts, y = test
+    if hasattr(model, "classes_"):
+        probabilities = model.predict_proba(texts)
+        figures = figures_of_probabilities(probabilities, model.classes_, y)
+        kept["probabilities"] = probabilities
+    else:
+        values = model.predict(texts)
+        figures = {
+            "r2": float(r2_score(y, values)),
+            "mean_absolute_error": float(mean_absolute_error(y, values)),
+        }
+    figures |= {
+        "fit_seconds": fit_seconds,
+        "predict_seconds": perf_counter() - start,
+    }
+    if hasattr(model, "best_params_"):
+        figures["best_params"] = model.best_params_
+    if getattr(model, "blend_", None) is not None:
+        figures["factors"] = model.blend_.factors_.tolist()
+    return figures
+
+
+def read_corpus(name, folder):
+    """Texts and labels to learn from and to test on."""
+    if name == "docstrings":
+        texts, labels = load_docstrings(return_X_y=True)
+        return _split(list(texts), np.asarray(labels))
+    if name == "ag_news":
+        with (folder / "ag_news_7600.csv").open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines, escapechar="\\"))
+        texts = [f"{title} {text}" for _, title, text in rows]
+        return _split(texts, np.array([topic for topic, _, _ in rows]))
+    if name == "subj":
+        return _split(*_read_tsv(folder / "subj.tsv"))
+    return _read_tsv(folder / "trec_train.tsv"), _read_tsv(folder / "trec_test.tsv")
+
+
+def _read_tsv(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
+    return list(texts), np.array(labels)
+
+
+def _split(texts, labels):
+    """A fifth, 5,000 at most, to test on; no choice was ever made by these."""
+    drawn = np.random.RandomState(0).permutation(len(texts))
+    n_test = min(len(texts) // 5, 5000)
+
+    def part(positions):
+        return [texts[i] for i in positions], labels[positions]
+
+    return part(drawn[n_test:]), part(drawn[:n_test])
+
+
+def subset(texts, y, size, seed):
+    """Draw texts, as many of each class; all of them where the size is all."""
+    if size >= len(texts):
+        return texts, y
+    chosen = np.random.RandomState(seed).permutation(len(texts))[:size]
+    return [texts[i] for i in chosen], y[chosen]
+
+
+def tasks(arguments):
+    """Every fit to do: what names it, and how to do it."""
+    if "imdb" in arguments.corpora:
+        train, test = (
+            fetch_imdb(subset=part, data_home=arguments.data_home)
+            for part in ("train", "test")
+        )
+        for size in arguments.sizes:
+            for seed in arguments.seeds:
+                drawn = subset(train.data, train.target, size, seed)
+                for name, make in CLASSIFIERS.items():
+                    yield (
+                        {"corpus": "imdb", "size": size, "seed": seed, "model": name},
+                        make,
+                        drawn,
+                        (test.data, test.target),
+                    )
+    if "stars" in arguments.corpora:
+        train, test = (
+            fetch_imdb(subset=part, data_home=arguments.data_home)
+            for part in ("train", "test")
+        )
+        for seed in arguments.seeds:
+            for name, make in REGRESSORS.items():
+                yield (
+                    {"corpus": "stars", "size": 25_000, "seed": seed, "model": name},
+                    make,
+                    (train.data, train.stars),
+                    (test.data, test.stars),
+                )
+    for corpus in CORPORA:
+        if corpus not in arguments.corpora:
+            continue
+        drawn, test = read_corpus(corpus, Path(arguments.data_home or "."))
+        for seed in arguments.seeds:
+            for name, make in CLASSIFIERS.items():
+                yield (
+                    {
+                        "corpus": corpus,
+                        "size": len(drawn[0]),
+                        "seed": seed,
+                        "model": name,
+                    },
+                    make,
+                    drawn,
+                    test,
+                )
+
+
+def vote(one, other, y_test):
+    """Accuracy of two models' mean log odds, each divided by their spread."""
+    scores = [logit(np.clip(half[:, 1], 1e-7, 1 - 1e-7)) for half in (one, other)]
+    mean = sum(score / score.std() for score in scores) / 2
+    return float(((mean > 0) == (y_test == np.unique(y_test)[1])).mean())
+
+
+def table(rows):
+    """Means over the seeds, one line a model and size."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row["corpus"], row["size"], row["model"]].append(row)
+    lines = []
+    names = ("accuracy", "log_loss", "calibration_error", "r2", "mean_absolute_error")
+    for (corpus, size, model), same in sorted(groups.items()):
+        figures = [
+            f"{name} {np.mean([one[name] for one in same]):.4f}"
+            f" ±{np.std([one[name] for one in same]):.4f}"
+            for name in names
+            if name in same[0]
+        ]
+        if "fit_seconds" in same[0]:
+            seconds = np.median([one["fit_seconds"] for one in same])
+            figures.append(f"fit {seconds:.0f} s")
+        lines.append(
+            f"{corpus:10} {size:6} {model:40} ({len(same)}) " + ", ".join(figures)
+        )
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-home", help="folder of aclImdb_v1.tar.gz and the rest")
+    parser.add_argument("--out", default="accuracy.jsonl", help="file of the lines")
+    parser.add_argument(
+        "--corpora", nargs="+", default=["imdb", "stars", *CORPORA], metavar="NAME"
+    )
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--models", nargs="+", help="only models with this in the name")
+    arguments = parser.parse_args()
+    out = Path(arguments.out)
+    rows = []
+    if out.exists():
+        lines = out.read_text(encoding="utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+    names = ("corpus", "size", "seed", "model")
+    done = {tuple(row[name] for name in names) for row in rows}
+
+    def write(row):
+        rows.append({**row, "machine": machine()})
+        with out.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(rows[-1]) + "\n")
+        print(json.dumps(row), flush=True)
+
+    kept = {}
+    for key, make, train, test in tasks(arguments):
+        wanted = arguments.models is None or any(
+            part in key["model"] for part in arguments.models
+        )
+        # On all texts there is nothing for a seed to draw but the network's start.
+        repeats = key["seed"] != arguments.seeds[0] and "tuned" in key["model"]
+        whole = key["corpus"] != "imdb" or key["size"] >= 25_000
+        is_done = tuple(key[name] for name in names) in done
+        if not wanted or is_done or (repeats and whole):
+            continue
+        saved = {}
+        write({**key, **measure(make, key["seed"], train, test, saved)})
+        data = key["corpus"], key["size"], None if whole else key["seed"]
+        kept[data, key["model"]] = saved.get("probabilities")
+        if key["model"] == VOTER and (data, VOTE[1]) in kept:
+            pair = kept[data, VOTE[1]], kept[data, VOTER]
+            if pair[0].shape[1] == 2:
+                write({**key, "model": VOTE[0], "accuracy": vote(*pair, test[1])})
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
