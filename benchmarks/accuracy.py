@@ -199,8 +199,9 @@ def read_corpus(name, folder):
         return _split(list(texts), np.asarray(labels))
     if name == "ag_news":
         with (folder / "ag_news_7600.csv").open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.reader(lines, escapechar="\\"))
-        texts = [f"{title} {text}" for _, title, text in rows]
+            rows = list(csv.reader(lines))
+        # Backslashes stand for line breaks.
+        texts = [f"{title} {text}".replace("\\", " ") for _, title, text in rows]
         return _split(texts, np.array([topic for topic, _, _ in rows]))
     if name == "subj":
         return _split(*_read_tsv(folder / "subj.tsv"))
