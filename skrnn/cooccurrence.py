@@ -20,6 +20,8 @@ _NO_CONTEXT = -1
 # Contexts' frequencies to this power, which makes less of company with rare tokens.
 _SMOOTHING = 0.75
 
+_ROUNDING = 1e-5
+
 # Texts are counted in parts of about this many tokens, to bound memory.
 _TOKENS_A_PART = 2**19
 
@@ -69,11 +71,15 @@ def cooccurrence_vectors(
     expected = of_token[counts.row] * (of_context / of_context.sum())[counts.col]
     information = np.maximum(np.log(counts.data / expected), 0).astype(np.float32)
     matrix = csr_matrix((information, (counts.row, counts.col)), shape=counts.shape)
+    matrix.eliminate_zeros()
+    if not matrix.nnz:
+        return vectors
     left, values, _ = randomized_svd(matrix, rank, n_iter=2, random_state=random_state)
     scaled = left * np.sqrt(values)
-    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    scaled /= np.where(norms > 0, norms, 1) / np.sqrt(size)
-    vectors[:, :rank] = scaled
+    norms = np.linalg.norm(scaled, axis=1)
+    # What should be zero is rounding, which must not be scaled up.
+    told = (np.diff(matrix.indptr) > 0) & (norms > _ROUNDING * norms.max())
+    vectors[told, :rank] = scaled[told] * (np.sqrt(size) / norms[told, None])
     return vectors
 
 
@@ -86,7 +92,7 @@ def _count_company(sequences: Sequences, n_ids: int) -> csr_matrix:
     column[contexts] = np.arange(len(contexts))
     column[frequencies == 0] = _NO_CONTEXT
     counts = csr_matrix((n_ids, len(contexts)), dtype=np.float32)
-    limits = np.arange(0, len(sequences.ids), _TOKENS_A_PART)
+    limits = np.arange(0, max(len(sequences.ids), 1), _TOKENS_A_PART)
     starts = np.unique(np.searchsorted(sequences.offsets, limits))
     for start, stop in zip(starts, [*starts[1:], len(sequences)], strict=True):
         part = slice(sequences.offsets[start], sequences.offsets[stop])

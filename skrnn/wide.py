@@ -86,6 +86,8 @@ class WidePart:
         ndarray of shape (n_held_out, n_outputs), float64
             Scores of the texts held out.
         """
+        targets = targets.astype(np.float64)
+        sample_weight = sample_weight.astype(np.float64)
         n_outputs = targets.shape[1]
         most = min(_MOST_FEATURES, _MOST_WEIGHTS // n_outputs)
         self._ngrams = NGrams(self.n_ids, max_n=self.max_n, max_features=most)
@@ -134,7 +136,7 @@ class WidePart:
             # As good as converged, and no parameter could mend it.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(scaled, target, sample_weight=sample_weight)
-        intercept = np.ravel(model.intercept_)[0]
+        intercept = float(np.ravel(model.intercept_)[0])
         return np.ravel(model.coef_) * ratios, ratios**2, intercept
 
     def _constant(self, signed, sample_weight) -> float:

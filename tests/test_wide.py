@@ -1,0 +1,341 @@
+"""The linear part beside the network, and how their scores are added up."""
+
+import pickle
+
+import numpy as np
+import pytest
+from corpus import (
+    LABELS,
+    STARS,
+    STRANGE_TEXTS,
+    TEXTS,
+    TOPIC_TEXTS,
+    TOPICS,
+    classifier,
+    regressor,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize
+from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import StandardScaler, normalize
+
+from skrnn import RNNTextClassifier
+from skrnn._patterns import word_pattern
+from skrnn.datasets import load_docstrings
+from skrnn.ngrams import NGrams
+from skrnn.tokenizer import Tokenizer
+from skrnn.wide import Blend
+
+CORPUS = st.lists(st.text("abc", max_size=12), min_size=1, max_size=8)
+
+
+@pytest.fixture(scope="module")
+def docstrings():
+    texts, libraries = load_docstrings(return_X_y=True)
+    drawn = np.random.RandomState(0).permutation(len(texts))[:600]
+    return [texts[i] for i in drawn], libraries[drawn]
+
+
+# N-grams
+
+
+@given(CORPUS, CORPUS, st.integers(1, 4))
+def test_ngrams_are_those_of_count_vectorizer(learned, others, max_n):
+    reference = CountVectorizer(
+        analyzer="char", ngram_range=(1, max_n), binary=True, min_df=2, lowercase=False
+    )
+    tokenizer = Tokenizer(analyzer="char", vocabulary=list("abc"))
+    # Three texts with no token in common make the least a text of each.
+    ngrams = NGrams(5, max_n=max_n, max_features=10**6)
+    marks = ngrams.fit_transform(tokenizer.transform(learned))
+    try:
+        expected = reference.fit_transform(learned)
+    except ValueError:  # no n-gram is in two texts
+        assert marks.shape == (len(learned), 0)
+        assert ngrams.transform(tokenizer.transform(others)).shape[1] == 0
+        return
+    for mine, theirs in [
+        (marks, expected),
+        (
+            ngrams.transform(tokenizer.transform(others)),
+            reference.transform(others),
+        ),
+    ]:
+        # In another order of columns, which no one is promised.
+        assert sorted(map(tuple, mine.toarray().T)) == sorted(
+            map(tuple, theirs.toarray().T)
+        )
+
+
+def test_ngrams_leave_unknown_tokens_out():
+    tokenizer = Tokenizer(vocabulary=["a", "b"])
+    ngrams = NGrams(4, max_n=2, max_features=100)
+    marks = ngrams.fit_transform(tokenizer.transform(["a x b", "a x b"]))
+    assert marks.shape == (2, 2)
+
+
+def test_no_more_ngrams_than_allowed():
+    texts = ["a b c", "a b c", "a b", "a d", "d"]
+    sequences = Tokenizer().fit_transform(texts)
+
+    def n_features(most):
+        ngrams = NGrams(6, max_n=1, max_features=most)
+        return ngrams.fit_transform(sequences).shape[1]
+
+    # In 4, 3, 2 and 2 texts: those of a frequency go together.
+    assert [n_features(most) for most in (4, 3, 2, 1)] == [4, 2, 2, 1]
+
+
+# The linear part
+
+
+def binary_counts(texts):
+    vectorizer = CountVectorizer(
+        tokenizer=word_pattern().findall,
+        token_pattern=None,
+        ngram_range=(1, 2),
+        min_df=2,
+        binary=True,
+    )
+    return vectorizer.fit_transform(texts).astype(float)
+
+
+def log_count_ratios(marks, above, below):
+    p, q = 1 + marks.T @ above, 1 + marks.T @ below
+    return np.log(p / p.sum()) - np.log(q / q.sum())
+
+
+def test_scores_of_classes_are_those_of_the_published_formula(docstrings):
+    texts, libraries = docstrings
+    fitted = classifier(wide=True, max_features=None, epochs=1)
+    fitted.fit(texts, libraries)
+    scores = fitted.wide_.scores(fitted.tokenizer_.transform(texts))
+    marks = binary_counts(texts)
+    for column, library in enumerate(fitted.classes_):
+        inside = (libraries == library).astype(float)
+        ratios = log_count_ratios(marks, inside, 1 - inside)
+        scaled = normalize(marks.multiply(ratios).tocsr())
+        reference = LogisticRegression(C=10, tol=1e-8, max_iter=1000)
+        expected = reference.fit(scaled, inside).decision_function(scaled)
+        # As far as scikit-learn's own tolerance is from the optimum.
+        assert_allclose(scores[:, column], expected, atol=0.1)
+
+
+def test_scores_of_values_are_those_of_ridge_regression(docstrings):
+    texts, _ = docstrings
+    values = np.array([np.log(len(text)) for text in texts])
+    fitted = regressor(wide=True, max_features=None, epochs=1).fit(texts, values)
+    scores = fitted.wide_.scores(fitted.tokenizer_.transform(texts))
+    marks = binary_counts(texts)
+    standard = StandardScaler().fit_transform(values[:, None])[:, 0]
+    ratios = log_count_ratios(marks, np.maximum(standard, 0), np.maximum(-standard, 0))
+    scaled = normalize(marks.multiply(ratios).tocsr())
+    expected = Ridge(solver="lsqr", tol=1e-10).fit(scaled, standard).predict(scaled)
+    assert_allclose(scores[:, 0], expected, atol=0.01)
+
+
+def test_characters_come_in_longer_ngrams():
+    texts = ["abcdef", "abcdef", "fedcba", "fedcba"] * 4
+    labels = [0, 0, 1, 1] * 4
+    fitted = classifier(wide=True, analyzer="char").fit(texts, labels)
+    assert fitted.wide_._ngrams.n_features == 6 + 2 * (5 + 4 + 3 + 2)
+
+
+def test_all_of_a_long_text_counts():
+    long = ["so " * 30 + word for word in ("fine", "dull") * 8]
+    fitted = classifier(wide=True, max_length=5, truncate="tail").fit(long, LABELS)
+    assert fitted.score(long, LABELS) == 1
+    alone = classifier(max_length=5, truncate="tail").fit(long, LABELS)
+    assert alone.score(long, LABELS) == 0.5
+
+
+@pytest.mark.parametrize("text", STRANGE_TEXTS[:5])
+def test_text_without_known_ngrams_gets_the_constant(text):
+    fitted = classifier(wide=True).fit(TEXTS, LABELS)
+    scores = fitted.wide_.scores(fitted.tokenizer_.transform([text]))
+    assert_allclose(scores[0], fitted.wide_._intercepts)
+
+
+def test_no_ngram_in_two_texts():
+    texts = ["one", "two", "three", "four"]
+    fitted = classifier(wide=True).fit(texts, [0, 1, 1, 1])
+    # Of 1 and 3 texts, with one more on either side.
+    scores = fitted.wide_.scores(fitted.tokenizer_.transform(texts))
+    assert_allclose(scores, np.log(4 / 2))
+
+
+def test_multilabel_with_a_column_nobody_has():
+    y = np.column_stack([LABELS == "good", LABELS == "bad", LABELS == "none"])
+    fitted = classifier(wide=True).fit(TEXTS, y.astype(int))
+    assert fitted.predict(TEXTS)[:, 2].sum() == 0
+    assert np.isfinite(fitted.predict_proba(TEXTS)).all()
+
+
+@pytest.mark.parametrize("n_texts", [16, 400])
+def test_class_of_a_single_text(n_texts):
+    texts = (TEXTS * 25)[:n_texts]
+    labels = np.resize(LABELS, n_texts).astype(object)
+    labels[0] = "rare"
+    fitted = classifier(wide=True).fit(texts, labels)
+    assert_array_equal(fitted.classes_, ["bad", "good", "rare"])
+    assert_allclose(fitted.predict_proba(texts).sum(axis=1), 1)
+
+
+def test_sample_weight_reaches_the_wide_part():
+    texts = ["fine", "fine", "dull", "dull"] * 4
+    labels = [0, 1, 0, 1] * 4
+    weight = [1, 9, 9, 1] * 4
+    fitted = classifier(wide=True).fit(texts, labels, sample_weight=weight)
+    scores = fitted.wide_.scores(fitted.tokenizer_.transform(["fine", "dull"]))
+    assert scores[0, 0] > 0 > scores[1, 0]
+
+
+def test_fit_warns_of_nothing(docstrings, recwarn):
+    classifier(wide=True).fit(*docstrings)
+    assert not [one for one in recwarn if one.category is ConvergenceWarning]
+
+
+# Where there is one
+
+
+@pytest.mark.parametrize(
+    ("params", "has_wide"),
+    [
+        ({"wide": True}, True),
+        ({"wide": "auto"}, True),
+        ({"wide": False}, False),
+        ({"wide": "auto", "loss": "hinge"}, False),
+    ],
+)
+def test_wide(params, has_wide):
+    fitted = classifier(**params).fit(TEXTS, LABELS)
+    assert (fitted.wide_ is not None) == (fitted.blend_ is not None) == has_wide
+
+
+def test_wide_needs_the_loss_it_minimises():
+    with pytest.raises(ValueError, match=r"wide=True needs loss='log_loss'"):
+        classifier(wide=True, loss="hinge").fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match=r"wide=True needs loss='squared_error'"):
+        regressor(wide=True, loss="huber").fit(TEXTS, STARS)
+
+
+def test_partial_fit_trains_the_network_alone():
+    with pytest.raises(ValueError, match="wide should be 'auto' or False"):
+        classifier(wide=True).partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+    fresh = classifier(wide="auto").partial_fit(TEXTS, LABELS, ["bad", "good"])
+    assert fresh.wide_ is None
+    fitted = classifier(wide="auto").fit(TEXTS, LABELS)
+    wide, before = fitted.wide_, fitted.decision_function(TEXTS)
+    fitted.partial_fit(TEXTS, LABELS)
+    assert fitted.wide_ is wide
+    assert not np.array_equal(fitted.decision_function(TEXTS), before)
+
+
+def test_initialize_leaves_the_wide_part_out():
+    assert classifier(wide=True).initialize(TEXTS, LABELS).wide_ is None
+
+
+def test_warm_start_learns_the_wide_part_anew():
+    fitted = classifier(wide=True, warm_start=True).fit(TEXTS, LABELS)
+    first = fitted.wide_.scores(fitted.tokenizer_.transform(["fine"]))
+    fitted.fit(TEXTS, LABELS[::-1])
+    second = fitted.wide_.scores(fitted.tokenizer_.transform(["fine"]))
+    assert first[0, 0] * second[0, 0] < 0
+
+
+def test_pickle_holds_the_wide_part():
+    fitted = classifier(wide=True).fit(TOPIC_TEXTS, TOPICS)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(
+        again.predict_proba(TOPIC_TEXTS), fitted.predict_proba(TOPIC_TEXTS)
+    )
+
+
+def test_same_seed_same_sums(docstrings):
+    one, other = (
+        classifier(wide=True, embeddings="cooccurrence").fit(*docstrings)
+        for _ in range(2)
+    )
+    assert_array_equal(one.predict_proba(TEXTS), other.predict_proba(TEXTS))
+
+
+# The sum
+
+
+def test_scores_are_the_weighted_sum():
+    fitted = classifier(wide=True).fit(TEXTS, LABELS)
+    sequences = fitted.tokenizer_.transform(TEXTS)
+    a, b = fitted.blend_.factors_
+    expected = a * fitted.model_.predict(sequences) + b * fitted.wide_.scores(sequences)
+    assert_allclose(fitted.decision_function(TEXTS), expected[:, 0], rtol=1e-5)
+
+
+@given(st.integers(0, 10**6))
+def test_factors_make_held_out_texts_likeliest(seed):
+    rng = np.random.default_rng(seed)
+    network, wide = 3 * rng.normal(size=(2, 5000, 1))
+    truth = np.array([1.5, 0.2])
+    odds = truth[0] * network + truth[1] * wide
+    targets = (rng.random(odds.shape) < expit(odds)).astype(float)
+    blend = Blend("sigmoid").fit(network, wide, targets, np.ones(5000))
+    # Without the pull to what is usual, which thousands of texts outweigh.
+    logistic = LogisticRegression(C=np.inf, fit_intercept=False)
+    logistic.fit(np.hstack([network, wide]), targets[:, 0])
+    assert_allclose(blend.factors_, logistic.coef_[0], atol=0.05)
+
+
+def test_factors_of_values_are_those_of_least_squares():
+    rng = np.random.default_rng(0)
+    network, wide = rng.normal(size=(2, 5000, 2))
+    targets = 0.7 * network + 0.2 * wide + rng.normal(size=wide.shape)
+    blend = Blend("linear").fit(network, wide, targets, np.ones(5000))
+    parts = np.column_stack([network.ravel(), wide.ravel()])
+    expected = np.linalg.lstsq(parts, targets.ravel(), rcond=None)[0]
+    assert_allclose(blend.factors_, expected, atol=0.01)
+
+
+def test_factors_of_several_classes():
+    rng = np.random.default_rng(0)
+    network, wide = rng.normal(size=(2, 2000, 3))
+    odds = 0.8 * network + 1.5 * wide
+    labels = (odds + rng.gumbel(size=odds.shape)).argmax(axis=1)
+
+    def loss(factors):
+        scores = factors[0] * network + factors[1] * wide
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return -scores[np.arange(2000), labels].mean()
+
+    expected = minimize(loss, [1, 1], method="Nelder-Mead").x
+    blend = Blend("softmax").fit(network, wide, np.eye(3)[labels], np.ones(2000))
+    assert_allclose(blend.factors_, expected, atol=0.05)
+
+
+def test_usual_factors_where_texts_are_few():
+    few = classifier(wide=True).fit(TEXTS, LABELS).blend_.factors_
+    topics = classifier(wide=True).fit(TOPIC_TEXTS, TOPICS).blend_.factors_
+    assert_allclose(few, topics)
+
+
+def test_the_sum_is_better_and_better_calibrated_than_the_network():
+    texts, libraries = load_docstrings(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(
+        texts, libraries, train_size=1500, test_size=1500, random_state=0
+    )
+    params = {"embedding_size": 32, "hidden_size": 32, "random_state": 0}
+    both = RNNTextClassifier(**params).fit(X, y)
+    alone = RNNTextClassifier(**params, wide=False).fit(X, y)
+    losses = [log_loss(y_test, one.predict_proba(X_test)) for one in (both, alone)]
+    assert losses[0] < losses[1]
+    assert both.score(X_test, y_test) > alone.score(X_test, y_test)
+    gaps = [
+        abs(one.predict_proba(X_test).max(axis=1).mean() - one.score(X_test, y_test))
+        for one in (both, alone)
+    ]
+    assert gaps[0] < gaps[1]
