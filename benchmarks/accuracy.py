@@ -209,7 +209,8 @@ def read_corpus(name, folder):
 
 
 def _read_tsv(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Some texts hold characters at which `splitlines` would part them.
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
     return list(texts), np.array(labels)
 

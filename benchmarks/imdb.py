@@ -59,6 +59,9 @@ def make_sides(embedding_size, hidden_size, batch_size):
             embedding_size=embedding_size,
             hidden_size=hidden_size,
             batch_size=batch_size,
+            # The network alone, as Keras' is: the same work on both sides.
+            wide=False,
+            embeddings=None,
             epochs=1,
             random_state=0,
         ),

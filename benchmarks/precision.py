@@ -39,6 +39,7 @@ def main():
                 embedding_size=embedding_size,
                 hidden_size=hidden_size,
                 epochs=arguments.epochs,
+                wide=False,
                 precision=precision,
                 random_state=seed,
             )
