@@ -3,7 +3,8 @@
     python benchmarks/accuracy.py --data-home FOLDER --out accuracy.jsonl
 
 Every fit is one line of JSON in the file; a run that was cut off goes on where it
-stopped. At the end, tables of the means over the seeds. A seed draws the texts to learn
+stopped. At the end, tables of the means over the seeds, and with ``--figure`` error
+against size. A seed draws the texts to learn
 from and starts the network. What is tested on is seen by no choice: the linear models
 choose by cross-validation of the texts they learn from, and ours take their defaults.
 """
@@ -142,6 +143,7 @@ REGRESSORS = {
 # Soft voting of these, from the probabilities kept of each.
 VOTE = ("vote of NB-SVM and the net alone", "NB-SVM, tuned")
 VOTER = "RNNTextClassifier(wide=False)"
+ORDER = [*CLASSIFIERS, VOTE[0]]
 
 
 def calibration_error(correct, confidence, n_bins=15):
@@ -290,27 +292,83 @@ def vote(one, other, y_test):
     return float(((mean > 0) == (y_test == np.unique(y_test)[1])).mean())
 
 
-def table(rows):
-    """Means over the seeds, one line a model and size."""
-    groups = defaultdict(list)
+COLUMNS = {
+    "accuracy": "accuracy",
+    "log loss": "log_loss",
+    "calibration error": "calibration_error",
+    "R2": "r2",
+    "mean absolute error": "mean_absolute_error",
+    "seconds to fit": "fit_seconds",
+    "to predict": "predict_seconds",
+}
+
+
+def tables(rows):
+    """Means over the seeds and the spread between them, a table a corpus and size."""
+    groups = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        groups[row["corpus"], row["size"], row["model"]].append(row)
+        groups[row["corpus"], row["size"]][row["model"]].append(row)
     lines = []
-    names = ("accuracy", "log_loss", "calibration_error", "r2", "mean_absolute_error")
-    for (corpus, size, model), same in sorted(groups.items()):
-        figures = [
-            f"{name} {np.mean([one[name] for one in same]):.4f}"
-            f" ±{np.std([one[name] for one in same]):.4f}"
-            for name in names
-            if name in same[0]
+    for (corpus, size), models in sorted(groups.items()):
+        of_values = corpus == "stars"
+        columns = {
+            title: name
+            for title, name in COLUMNS.items()
+            if any(name in one[0] for one in models.values())
+        }
+        lines += [
+            f"\n{corpus}, {size:,} texts\n",
+            f"| model | seeds | {' | '.join(columns)} |",
         ]
-        if "fit_seconds" in same[0]:
-            seconds = np.median([one["fit_seconds"] for one in same])
-            figures.append(f"fit {seconds:.0f} s")
-        lines.append(
-            f"{corpus:10} {size:6} {model:40} ({len(same)}) " + ", ".join(figures)
-        )
+        lines.append("| --- " * (len(columns) + 2) + "|")
+        for model in sorted(models, key=list(REGRESSORS if of_values else ORDER).index):
+            cells = [_cell(name, models[model]) for name in columns.values()]
+            lines.append(f"| {model} | {len(models[model])} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(name, same):
+    values = [one[name] for one in same if name in one]
+    if not values:
+        return ""
+    if name.endswith("seconds"):
+        return f"{np.median(values):.0f}"
+    if name == "accuracy":
+        values, form, unit = 100 * np.array(values), ".2f", " %"
+    else:
+        form, unit = ".3f", ""
+    spread = f" ± {np.std(values, ddof=1):{form}}" if len(values) > 1 else ""
+    return f"{np.mean(values):{form}}{spread}{unit}"
+
+
+def draw(rows, path):
+    """Test error against the number of reviews, a line a model."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for model in ORDER:
+        errors = defaultdict(list)
+        for row in rows:
+            if row["corpus"] == "imdb" and row["model"] == model:
+                errors[row["size"]].append(100 * (1 - row["accuracy"]))
+        if len(errors) > 1:
+            sizes = sorted(errors)
+            means = [np.mean(errors[size]) for size in sizes]
+            axes.plot(sizes, means, marker="o", label=model)
+    axes.set(
+        xscale="log",
+        xlabel="film reviews to learn from",
+        ylabel="test error, %",
+        xticks=SIZES,
+        xticklabels=[f"{size:,}" for size in SIZES],
+    )
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
 
 
 def main():
@@ -322,6 +380,7 @@ def main():
     )
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--figure", help="picture of error against size to draw")
     parser.add_argument("--models", nargs="+", help="only models with this in the name")
     arguments = parser.parse_args()
     out = Path(arguments.out)
@@ -357,7 +416,9 @@ def main():
             pair = kept[data, VOTE[1]], kept[data, VOTER]
             if pair[0].shape[1] == 2:
                 write({**key, "model": VOTE[0], "accuracy": vote(*pair, test[1])})
-    print(table(rows))
+    print(tables(rows))
+    if arguments.figure:
+        draw(rows, arguments.figure)
 
 
 if __name__ == "__main__":
