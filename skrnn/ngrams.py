@@ -60,7 +60,7 @@ class NGrams:
 
         def learn(keys, rows):
             known, numbers = np.unique(keys, return_inverse=True)
-            held = np.unique(rows * len(known) + numbers) % max(len(known), 1)
+            held = _unique(rows * len(known) + numbers) % max(len(known), 1)
             n_texts = np.bincount(held, minlength=len(known))
             kept = n_texts >= _least_texts(n_texts, self.max_features)
             self._keys.append(known[kept])
@@ -118,7 +118,7 @@ class NGrams:
             marks.append((rows[places], numbers + n_features))
             n_features += len(self._keys[n - 1])
         of_text, of_ngram = map(np.concatenate, zip(*marks, strict=True))
-        marked = np.unique(of_text * max(n_features, 1) + of_ngram)
+        marked = _unique(of_text * max(n_features, 1) + of_ngram)
         of_text, of_ngram = np.divmod(marked, max(n_features, 1))
         stops = np.cumsum(np.bincount(of_text, minlength=n_texts))
         return csr_matrix(
@@ -129,6 +129,12 @@ class NGrams:
             ),
             shape=(n_texts, n_features),
         )
+
+
+def _unique(values: np.ndarray) -> np.ndarray:
+    """Sort and drop repeats, which NumPy's own hashing does many times slower."""
+    values = np.sort(values)
+    return values[np.diff(values, prepend=values[:1] - 1) != 0]
 
 
 def _least_texts(n_texts: np.ndarray, max_features: int) -> int:

@@ -174,7 +174,7 @@ class Blend:
         Factor of the network's scores, and of the wide part's.
     """
 
-    _USUAL = np.array([0.4, 0.8])
+    _USUAL = np.array([0.15, 1.2])
 
     def __init__(self, activation: str):
         self.activation = activation
