@@ -14,7 +14,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    is_classifier,
+)
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, check_random_state
@@ -88,6 +92,11 @@ def _memory_errors_explained(what_to_lower: str):
             f"A batch of texts did not fit in memory. Lower {what_to_lower}, or the "
             "network's sizes."
         ) from error
+
+
+def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
+    """One column of 0 and 1 a class, where targets are classes' numbers."""
+    return np.eye(n_outputs)[targets] if targets.ndim == 1 else targets
 
 
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
@@ -251,7 +260,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             If `X` is no column of texts.
         """
         return self._apply(
-            lambda sequences: self.model_.represent(self._cut(sequences)), X
+            lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X
         )
 
     @property
@@ -260,15 +269,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
     def _scores(self, X) -> np.ndarray:
         def scores(sequences):
-            of_network = self.model_.predict(self._cut(sequences))
+            of_network = self.model_.predict(sequences.cut(*self._cut_to))
             if self.wide_ is None:
                 return of_network
             return self.blend_.scores(of_network, self.wide_.scores(sequences))
 
         return self._apply(scores, X)
-
-    def _cut(self, sequences: Sequences) -> Sequences:
-        return sequences.cut(self.max_length, self.truncate)
 
     def _apply(self, function, X) -> np.ndarray:
         """Call a function that takes sequences and gives an array of a row a text."""
@@ -393,7 +399,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 tokenizer, sequences, target_encoder, random_state
             )
         wide, blend = (self.wide_, self.blend_) if go_on else (None, None)
-        read = self._cut(sequences)
+        cut_to = self._cut_to if go_on else (self.max_length, self.truncate)
+        read = sequences.cut(*cut_to)
 
         def data(part):
             return read[part], targets[part], weight[part]
@@ -416,8 +423,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     decay=whole,
                 )
                 if has_wide:
-                    wide, blend = self._fit_wide(
-                        model, tokenizer, sequences, targets, weight, train, held_out
+                    columns = _columns(targets, model.head.units)
+                    wide, of_wide = self._fit_wide(
+                        tokenizer, sequences, columns, weight, train, held_out
+                    )
+                    blend = self._fit_blend(
+                        model, of_wide, read, columns, weight, held_out
                     )
         earlier = self.history_ if go_on else {}
         self.history_ = {
@@ -427,6 +438,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self.n_iter_ = len(self.history_["loss"])
         self.tokenizer_ = tokenizer
         self.model_ = model
+        self._cut_to = cut_to
         self.wide_ = wide
         self.blend_ = blend
         self._target_encoder = target_encoder
@@ -470,23 +482,23 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         )
 
     def _fit_wide(
-        self, model, tokenizer, sequences, targets, weight, train, held_out
-    ) -> tuple[WidePart, Blend]:
-        activation = model.activation.__name__
-        if targets.ndim == 1:
-            targets = np.eye(model.head.units, dtype=weight.dtype)[targets]
+        self, tokenizer, sequences, columns, weight, train, held_out
+    ) -> tuple[WidePart, np.ndarray]:
+        """The wide part, and what one that has not seen them scores the held out."""
         wide = WidePart(
             len(tokenizer.vocabulary_) + N_RESERVED_IDS,
             max_n=_MOST_IDS[self.analyzer],
-            of_classes=activation != "linear",
+            of_classes=is_classifier(self),
         )
-        of_wide = wide.fit(sequences, targets, weight, train=train, held_out=held_out)
-        of_network = of_wide
-        if len(held_out):
-            of_network = model.predict(self._cut(sequences[held_out]))
-        blend = Blend(activation)
-        blend.fit(of_network, of_wide, targets[held_out], weight[held_out])
-        return wide, blend
+        of_held_out = wide.fit(
+            sequences, columns, weight, train=train, held_out=held_out
+        )
+        return wide, of_held_out
+
+    def _fit_blend(self, model, of_wide, read, columns, weight, held_out) -> Blend:
+        of_network = model.predict(read[held_out]) if len(held_out) else of_wide
+        blend = Blend(model.activation.__name__)
+        return blend.fit(of_network, of_wide, columns[held_out], weight[held_out])
 
     def _build_model(
         self, tokenizer, sequences, target_encoder, random_state
