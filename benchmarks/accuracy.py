@@ -3,10 +3,11 @@
     python benchmarks/accuracy.py --data-home FOLDER --out accuracy.jsonl
 
 Every fit is one line of JSON in the file; a run that was cut off goes on where it
-stopped. At the end, tables of the means over the seeds, and with ``--figure`` error
-against size. A seed draws the texts to learn
-from and starts the network. What is tested on is seen by no choice: the linear models
-choose by cross-validation of the texts they learn from, and ours take their defaults.
+stopped, though it votes only with what it fitted itself. At the end, tables of the
+means over the seeds, and with ``--figure`` error against size. A seed draws the texts
+to learn from and starts the network. What is tested on is seen by no choice: the
+linear models choose by cross-validation of the texts they learn from, and ours take
+their defaults.
 """
 
 import argparse
@@ -165,9 +166,10 @@ def figures_of_probabilities(probabilities, classes, y_test):
     }
 
 
-def measure(make, seed, train, test, kept):
-    """Fit one model; figures, and for votes its probabilities."""
+def measure(make, seed, train, test):
+    """Fit one model; figures, and for votes its probabilities or None."""
     model = make(seed)
+    probabilities = None
     start = perf_counter()
     model.fit(*train)
     fit_seconds = perf_counter() - start
@@ -176,7 +178,6 @@ def measure(make, seed, train, test, kept):
     if hasattr(model, "classes_"):
         probabilities = model.predict_proba(texts)
         figures = figures_of_probabilities(probabilities, model.classes_, y)
-        kept["probabilities"] = probabilities
     else:
         values = model.predict(texts)
         figures = {
@@ -191,7 +192,7 @@ def measure(make, seed, train, test, kept):
         figures["best_params"] = model.best_params_
     if getattr(model, "blend_", None) is not None:
         figures["factors"] = model.blend_.factors_.tolist()
-    return figures
+    return figures, probabilities
 
 
 def read_corpus(name, folder):
@@ -229,7 +230,7 @@ def _split(texts, labels):
 
 
 def subset(texts, y, size, seed):
-    """Draw texts, as many of each class; all of them where the size is all."""
+    """Draw texts; all of them, in their order, where the size is all."""
     if size >= len(texts):
         return texts, y
     chosen = np.random.RandomState(seed).permutation(len(texts))[:size]
@@ -238,11 +239,12 @@ def subset(texts, y, size, seed):
 
 def tasks(arguments):
     """Every fit to do: what names it, and how to do it."""
-    if "imdb" in arguments.corpora:
+    if {"imdb", "stars"} & set(arguments.corpora):
         train, test = (
             fetch_imdb(subset=part, data_home=arguments.data_home)
             for part in ("train", "test")
         )
+    if "imdb" in arguments.corpora:
         for size in arguments.sizes:
             for seed in arguments.seeds:
                 drawn = subset(train.data, train.target, size, seed)
@@ -254,10 +256,6 @@ def tasks(arguments):
                         (test.data, test.target),
                     )
     if "stars" in arguments.corpora:
-        train, test = (
-            fetch_imdb(subset=part, data_home=arguments.data_home)
-            for part in ("train", "test")
-        )
         for seed in arguments.seeds:
             for name, make in REGRESSORS.items():
                 yield (
@@ -380,7 +378,7 @@ def main():
     )
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--figure", help="picture of error against size to draw")
+    parser.add_argument("--figure", help="picture to draw; it takes matplotlib")
     parser.add_argument("--models", nargs="+", help="only models with this in the name")
     arguments = parser.parse_args()
     out = Path(arguments.out)
@@ -408,10 +406,10 @@ def main():
         is_done = tuple(key[name] for name in names) in done
         if not wanted or is_done or (repeats and whole):
             continue
-        saved = {}
-        write({**key, **measure(make, key["seed"], train, test, saved)})
+        figures, probabilities = measure(make, key["seed"], train, test)
+        write({**key, **figures})
         data = key["corpus"], key["size"], None if whole else key["seed"]
-        kept[data, key["model"]] = saved.get("probabilities")
+        kept[data, key["model"]] = probabilities
         if key["model"] == VOTER and (data, VOTE[1]) in kept:
             pair = kept[data, VOTE[1]], kept[data, VOTER]
             if pair[0].shape[1] == 2:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from skrnn.sequences import kept_by_cut, n_before_cut
+from skrnn.sequences import kept_by_cut
 
 # What a byte of Latin-1 is to the pattern.
 _LETTER, _SIGN, _SPACE = 0, 1, 2
@@ -85,8 +85,7 @@ class LatinWords:
         text_stops = np.cumsum([len(text) + 1 for text in texts])
         lengths = np.diff(np.searchsorted(starts, text_stops), prepend=0)
         if self._max_length is not None:
-            n_before = n_before_cut(self._max_length, self._truncate)
-            left = kept_by_cut(lengths, self._max_length, n_before)
+            left = kept_by_cut(lengths, self._max_length, self._truncate)
             starts, stops = starts[left], stops[left]
             lengths = np.minimum(lengths, self._max_length)
         return self._look_up(joined, starts, stops), lengths

@@ -42,7 +42,8 @@ from skrnn.parameters import (
     check_keras_objects,
 )
 from skrnn.routing import RoutedEstimator
-from skrnn.sequences import N_RESERVED_IDS, Sequences
+from skrnn.schedules import auto_epochs
+from skrnn.sequences import N_RESERVED_IDS
 from skrnn.texts import check_texts, is_missing
 from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
@@ -53,15 +54,9 @@ _MAX_SEED = np.iinfo(np.int32).max
 # So many texts are tokenized at a time for prediction: enough to sort by length.
 _TEXTS_A_CHUNK = 4096
 
-# Standard deviation of the vectors' numbers, and how long to train: what did best on
-# held-out films of IMDB's training reviews (docs/accuracy.md).
+# Standard deviation of the vectors' numbers: what did best on held-out films of
+# IMDB's training reviews (docs/accuracy.md).
 _COOCCURRENCE_SCALE = 0.2
-_AUTO_EPOCHS = (3, 20)
-
-# The fewest updates are so many over a text's tokens, within these bounds: short texts
-# teach less in an update, and are learned by heart later.
-_LEAST_TOKENS = 60_000
-_LEAST_UPDATES = (250, 750)
 
 # With fewer texts, those held out could not tell how much each part should count.
 _LEAST_TEXTS_TO_SPLIT = 200
@@ -416,7 +411,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     training_data,
                     data(held_out) if early_stopping else None,
                     epochs=(
-                        self._n_epochs(training_data[0]) if epochs == "auto" else epochs
+                        auto_epochs(training_data[0].lengths, self.batch_size)
+                        if epochs == "auto"
+                        else epochs
                     ),
                     initial_epoch=self.n_iter_ if go_on else 0,
                     random_state=random_state,
@@ -454,12 +451,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 "wide='auto' or wide=False."
             )
         return self.wide is True or (self.wide == "auto" and self.loss == default)
-
-    def _n_epochs(self, sequences: Sequences) -> int:
-        mean_length = max(sequences.lengths.mean(), 1)
-        least_updates = np.clip(_LEAST_TOKENS / mean_length, *_LEAST_UPDATES)
-        updates_an_epoch = np.ceil(len(sequences) / self.batch_size)
-        return int(np.clip(np.ceil(least_updates / updates_an_epoch), *_AUTO_EPOCHS))
 
     def _split(self, y, seed: int, early_stopping: bool, has_wide: bool):
         """Positions of the texts to train the network with, and of those held out."""

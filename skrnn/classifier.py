@@ -38,6 +38,7 @@ class RNNTextClassifier(ClassifierMixin, TextEstimator):
     turns tokens into vectors, a gated recurrent unit [1]_ reads them, and a
     linear head scores what it has read. Recurrent kernels start orthogonal, the
     gates are steep and hard, and Adam with a clipped gradient norm trains it.
+    Beside it stands a linear model on word n-grams; their scores are added up.
 
     Parameters
     ----------
@@ -258,7 +259,8 @@ callable, default="log_loss"
         Raises
         ------
         ValueError
-            As in `fit`; or if the first call has no `classes`, or `y` holds a label
+            As in `fit`; or if `early_stopping` is on or `wide` is True, the first call
+            has no `classes`, or `y` holds a label
             that is not among them.
 
         TypeError
@@ -301,7 +303,7 @@ callable, default="log_loss"
         return self._target_encoder.inverse_transform(scores)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """The network's scores: log odds, where the loss is log loss.
+        """The scores: log odds, where the loss is log loss.
 
         Parameters
         ----------

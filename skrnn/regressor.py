@@ -27,7 +27,8 @@ _LOSSES = {
 class RNNTextRegressor(RegressorMixin, TextEstimator):
     """Predict values from texts with a recurrent neural network.
 
-    The network is that of `RNNTextClassifier` [1]_. Targets are standardized
+    The network is that of `RNNTextClassifier` [1]_, and a linear model on word
+    n-grams stands beside it too. Targets are standardized
     before they meet the loss, and predictions are of the targets' own scale.
 
     Parameters
@@ -137,7 +138,7 @@ class or callable, default="squared_error"
         Raises
         ------
         ValueError, TypeError
-            As in `fit`; or if `early_stopping` is on.
+            As in `fit`; or if `early_stopping` is on or `wide` is True.
         """
         self._check_partial_fit_parameters()
         return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))

@@ -1,6 +1,8 @@
-"""How the step size follows the updates."""
+"""How long to train, and how the step size follows the updates."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from skrnn._keras import keras
 
@@ -8,6 +10,34 @@ ops = keras.ops
 
 # Share of the updates over which the step size rises to its height.
 _WARM_UP = 0.1
+
+_FEWEST_AND_MOST_EPOCHS = (3, 20)
+
+# The fewest updates are so many over a text's tokens, within these bounds: short texts
+# teach less in an update, and are learned by heart later.
+_LEAST_TOKENS = 60_000
+_LEAST_UPDATES = (250, 750)
+
+
+def auto_epochs(lengths: np.ndarray, batch_size: int) -> int:
+    """Number of epochs that ``epochs="auto"`` takes.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_texts,)
+        Number of tokens read of each text.
+
+    batch_size : int
+        Number of texts an update.
+
+    Returns
+    -------
+    int
+    """
+    least_updates = np.clip(_LEAST_TOKENS / max(lengths.mean(), 1), *_LEAST_UPDATES)
+    updates_an_epoch = np.ceil(len(lengths) / batch_size)
+    epochs = np.ceil(least_updates / updates_an_epoch)
+    return int(np.clip(epochs, *_FEWEST_AND_MOST_EPOCHS))
 
 
 @keras.saving.register_keras_serializable("skrnn")

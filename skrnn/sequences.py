@@ -27,7 +27,7 @@ def n_before_cut(max_length: int, truncate: str) -> int:
     return max_length if truncate == "tail" else -(-max_length // 2)
 
 
-def kept_by_cut(lengths: np.ndarray, max_length: int, n_before: int) -> np.ndarray:
+def kept_by_cut(lengths: np.ndarray, max_length: int, truncate: str) -> np.ndarray:
     """Mark the tokens that cutting long texts leaves.
 
     Parameters
@@ -38,13 +38,14 @@ def kept_by_cut(lengths: np.ndarray, max_length: int, n_before: int) -> np.ndarr
     max_length : int
         The most tokens a text keeps.
 
-    n_before : int
-        How many of them are taken from before the cut.
+    truncate : {"head", "tail", "middle"}
+        The part to cut.
 
     Returns
     -------
     ndarray of shape (n_tokens,), bool
     """
+    n_before = n_before_cut(max_length, truncate)
     kept = np.ones(lengths.sum(), bool)
     starts = np.cumsum(lengths) - lengths
     for i in np.flatnonzero(lengths > max_length):
@@ -182,9 +183,8 @@ class Sequences:
         lengths = self.lengths
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self
-        n_before = n_before_cut(max_length, truncate)
         ids = self.ids[self.offsets[0] : self.offsets[-1]]
-        kept = kept_by_cut(lengths, max_length, n_before)
+        kept = kept_by_cut(lengths, max_length, truncate)
         return Sequences.from_lengths(ids[kept], np.minimum(lengths, max_length))
 
     def padded(self) -> np.ndarray:
