@@ -1,0 +1,68 @@
+"""The gallery's scripts run, on few texts, and draw what they say."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skrnn.datasets
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture
+def draw(monkeypatch, tmp_path, docstrings):
+    """Run a script of the gallery; its figure and its variables."""
+    pyplot = pytest.importorskip(
+        "matplotlib.pyplot", reason="the gallery draws with matplotlib, an extra"
+    )
+    texts, libraries = docstrings
+    targets = np.unique(libraries, return_inverse=True)[1]
+    # Film reviews are not at hand there, and of docstrings there are few.
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
+    monkeypatch.setattr(
+        skrnn.datasets, "load_docstrings", lambda return_X_y: (texts, targets)
+    )
+    monkeypatch.syspath_prepend(EXAMPLES)
+    pyplot.switch_backend("Agg")
+    monkeypatch.setattr(pyplot, "show", lambda: None)
+    # Imported by the scripts, it would hold on to what is patched here.
+    monkeypatch.delitem(__import__("sys").modules, "_texts", raising=False)
+
+    def run(name):
+        variables = runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return variables["figure"], variables
+
+    yield run
+    pyplot.close("all")
+
+
+def lines(axes):
+    """The numbers of each labelled line that is drawn."""
+    return {
+        line.get_label(): line.get_ydata()
+        for line in axes.lines
+        if not line.get_label().startswith("_")
+    }
+
+
+def test_the_ladder_has_six_steps_and_the_last_is_lower_than_the_first(draw):
+    figure, variables = draw("plot_ladder.py")
+    by_update, by_second = figure.axes
+    losses = lines(by_update)
+    assert list(losses) == list(variables["ladder"])
+    assert len(losses) == len(by_second.lines) == 6
+    assert losses["Adam"][-1] < losses["simple recurrent network"][-1]
+
+
+def test_early_stopping_keeps_the_weights_of_the_lowest_loss_held_out(draw):
+    figure, variables = draw("plot_early_stopping.py")
+    held_out = variables["going_on"].history_["val_loss"]
+    n_run = variables["n_run"]
+    # Until it stops, the fit that is stopped is the fit that goes on.
+    np.testing.assert_array_equal(
+        variables["stopping"].history_["val_loss"], held_out[:n_run]
+    )
+    assert variables["best"] == np.argmin(held_out[:n_run]) + 1
+    assert set(lines(figure.axes[0])) == {"texts it learns from", "held out"}
