@@ -2,8 +2,8 @@
 Where early stopping stops
 ==========================
 
-A network that reads its texts often enough knows them by heart. Its error on them
-falls to zero, and on others it rises again: time to stop. `early_stopping` holds texts
+A network that reads its texts often enough knows them by heart. Its loss on them goes
+on falling, while on others it rises again: time to stop. `early_stopping` holds texts
 out, watches the loss on them, and goes back to the weights it was lowest with.
 """
 
@@ -31,8 +31,8 @@ stopping = RNNTextClassifier(
 ).fit(X, y)
 
 # %%
-# After which epoch it would have gone on to, had it not been stopped, a second fit
-# shows: `n_iter_no_change` is more than it can wait.
+# What would have come, had it not been stopped, a second fit shows: it would wait for
+# more epochs than there are. Until the first one stops, the two are the same.
 
 going_on = RNNTextClassifier(
     **common, early_stopping=True, validation_fraction=0.2, n_iter_no_change=12

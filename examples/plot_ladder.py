@@ -85,7 +85,7 @@ for name, step in ladder.items():
         print(f"{name}: {error}")
 
 # %%
-# Each point is the mean loss of 75 updates, on a scale that has room for
+# Each point is the mean loss of 50 updates, on a scale that has room for
 # what diverges. The seconds leave out the first update, which waits for the compiler.
 # Where gates keep the gradient in bounds, in texts as short as these, there is little
 # left for clipping and the orthogonal start to mend; steep gates and Adam pay.
@@ -95,7 +95,7 @@ figure, (by_update, by_second) = plt.subplots(
 )
 colors = plt.colormaps["viridis"](np.linspace(0, 0.9, len(records)))
 for (name, record), color in zip(records.items(), colors, strict=True):
-    losses, updates, seconds = record.smoothed(75)
+    losses, updates, seconds = record.smoothed(50)
     by_update.plot(updates, losses, label=name, color=color)
     by_second.plot(seconds, losses, color=color)
     print(f"{name:28} loss {losses[-1]:.3f} after {seconds[-1]:.0f} s")
