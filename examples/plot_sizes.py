@@ -34,7 +34,7 @@ models = {
 # %%
 # The texts stand in random order, so the first ones are a random part.
 
-sizes = np.unique(np.geomspace(250, len(X_train), 7).astype(int))
+sizes = np.geomspace(250, len(X_train), 7).round().astype(int)
 errors = {name: [] for name in models}
 for size in sizes:
     for name, model in models.items():
@@ -70,7 +70,7 @@ if cross is None:
     print("The network alone and the linear model do not cross at these sizes.")
 else:
     axes.annotate(
-        f"they cross at {cross[0]:,.0f}",
+        f"they cross at about {round(cross[0], -1):,.0f}",
         cross,
         xytext=(0, 60),
         textcoords="offset points",
