@@ -63,12 +63,18 @@ def race(params, learning_rate):
 
 
 # %%
-# The best is the one of the lowest loss at the end. That would be the wrong choice for
-# a model to use, which is chosen on texts it has not learned from.
+# The best is the one of the lowest loss at the end; a fit that diverges is out of the
+# race. That would be the wrong choice for a model to use, which is chosen on texts it
+# has not learned from.
 
 best = {}
 for name, (params, learning_rates) in optimizers.items():
-    runs = {rate: race(params, rate) for rate in learning_rates}
+    runs = {}
+    for rate in learning_rates:
+        try:
+            runs[rate] = race(params, rate)
+        except ValueError as error:
+            print(f"{name}, {rate:g}: {error}")
     rate = min(runs, key=lambda rate: runs[rate][0][-1])
     best[name] = rate, *runs[rate]
     ends = ", ".join(
