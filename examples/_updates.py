@@ -22,11 +22,8 @@ class LossOfUpdates(keras.callbacks.Callback):
         self._total = total
         self.times.append(perf_counter())
 
-    def smoothed(self, n_updates=25):
-        """Mean losses of `n_updates` on end, the last update of each and its time.
-
-        A loss that is no number stands for all that come after it.
-        """
+    def smoothed(self, n_updates=50):
+        """Mean losses of `n_updates` on end, the last update of each and its time."""
         n_means = len(self.losses) // n_updates
         stop = n_means * n_updates
         means = np.reshape(self.losses[:stop], (n_means, n_updates)).mean(axis=1)

@@ -95,7 +95,7 @@ figure, (by_update, by_second) = plt.subplots(
 )
 colors = plt.colormaps["viridis"](np.linspace(0, 0.9, len(records)))
 for (name, record), color in zip(records.items(), colors, strict=True):
-    losses, updates, seconds = record.smoothed(50)
+    losses, updates, seconds = record.smoothed()
     by_update.plot(updates, losses, label=name, color=color)
     by_second.plot(seconds, losses, color=color)
     print(f"{name:28} loss {losses[-1]:.3f} after {seconds[-1]:.0f} s")

@@ -59,7 +59,7 @@ def race(params, learning_rate):
         callbacks=record,
         random_state=0,
     ).fit(X, y)
-    return record.smoothed(50)
+    return record.smoothed()
 
 
 # %%

@@ -260,8 +260,7 @@ callable, default="log_loss"
         ------
         ValueError
             As in `fit`; or if `early_stopping` is on or `wide` is True, the first call
-            has no `classes`, or `y` holds a label
-            that is not among them.
+            has no `classes`, or `y` holds a label that is not among them.
 
         TypeError
             If a text is no `str`.

@@ -1,6 +1,7 @@
 """The gallery's scripts run, on few texts, and draw what they say."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def draw(monkeypatch, tmp_path, docstrings):
     pyplot.switch_backend("Agg")
     monkeypatch.setattr(pyplot, "show", lambda: None)
     # Imported by the scripts, it would hold on to what is patched here.
-    monkeypatch.delitem(__import__("sys").modules, "_texts", raising=False)
+    monkeypatch.delitem(sys.modules, "_texts", raising=False)
 
     def run(name):
         variables = runpy.run_path(str(EXAMPLES / name), run_name="__main__")
