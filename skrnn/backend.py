@@ -134,6 +134,73 @@ def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return predict
 
 
+def differentiator(
+    function: Callable, width: int
+) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:
+    """Compile a function's values and slopes.
+
+    Parameters
+    ----------
+    function : callable
+        Maps a tensor of shape (steps, batch, width) to one of shape
+        (batch, n_outputs), no row of the batch depending on another.
+
+    width : int
+        Width of what the function takes.
+
+    Returns
+    -------
+    callable
+        ``differentiate(x, output)`` gives the values of one output, shape (batch,),
+        and their derivatives by `x`, of its shape.
+    """
+    if ON_TENSORFLOW:
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec((None, None, width), keras.config.floatx()),
+                tf.TensorSpec((), tf.int32),
+            ],
+            autograph=False,
+        )
+        def compiled(x, output):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                values = function(x)[:, output]
+            return values, tape.gradient(values, x)
+
+        tracing = threading.Lock()
+
+        def differentiate(x, output):
+            with tracing:
+                run = compiled.get_concrete_function()
+            values, slopes = run(tf.constant(x), tf.constant(output))
+            return values.numpy(), slopes.numpy()
+
+        return differentiate
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        def differentiate(x, output):
+            def total(x):
+                values = function(x)[:, output]
+                return values.sum(), values
+
+            (_, values), slopes = jax.value_and_grad(total, has_aux=True)(x)
+            return np.asarray(values), np.asarray(slopes)
+
+        return differentiate
+
+    def differentiate(x, output):
+        x = keras.ops.convert_to_tensor(x).detach().requires_grad_()
+        values = function(x)[:, output]
+        values.sum().backward(inputs=[x])
+        return keras.ops.convert_to_numpy(values), keras.ops.convert_to_numpy(x.grad)
+
+    return differentiate
+
+
 def feed(batches: keras.utils.PyDataset):
     """Wrap batches of padded ids into what `keras.Model.fit` reads them from.
 

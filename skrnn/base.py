@@ -43,7 +43,7 @@ from skrnn.parameters import (
 )
 from skrnn.routing import RoutedEstimator
 from skrnn.schedules import auto_epochs
-from skrnn.sequences import N_RESERVED_IDS
+from skrnn.sequences import N_RESERVED_IDS, Sequences
 from skrnn.texts import check_texts, is_missing
 from skrnn.tokenizer import Tokenizer
 from skrnn.vectors import embedding_matrix, read_vectors
@@ -263,13 +263,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return self.model_.encoder.representation_size
 
     def _scores(self, X) -> np.ndarray:
-        def scores(sequences):
-            of_network = self.model_.predict(sequences.cut(*self._cut_to))
-            if self.wide_ is None:
-                return of_network
-            return self.blend_.scores(of_network, self.wide_.scores(sequences))
+        return self._apply(self._scores_of_sequences, X)
 
-        return self._apply(scores, X)
+    def _scores_of_sequences(self, sequences: Sequences) -> np.ndarray:
+        of_network = self.model_.predict(sequences.cut(*self._cut_to))
+        if self.wide_ is None:
+            return of_network
+        return self.blend_.scores(of_network, self.wide_.scores(sequences))
 
     def _apply(self, function, X) -> np.ndarray:
         """Call a function that takes sequences and gives an array of a row a text."""
@@ -432,7 +432,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             name: [*earlier.get(name, []), *history.get(name, [])]
             for name in {**earlier, **history}
         }
+        n_earlier = len(earlier.get("loss", []))
         self.n_iter_ = len(self.history_["loss"])
+        self.best_epoch_ = (
+            n_earlier + int(np.argmin(history["val_loss"])) + 1
+            if "val_loss" in history
+            else None
+        )
         self.tokenizer_ = tokenizer
         self.model_ = model
         self._cut_to = cut_to

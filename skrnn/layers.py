@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from skrnn._keras import keras
 from skrnn.loops import custom_gradient
 
@@ -37,6 +39,11 @@ class Embedding(keras.layers.Layer):
             initializer=keras.initializers.RandomUniform(seed=self.seed),
             name="embeddings",
         )
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """A copy of the vectors, shape (n_ids, size)."""
+        return ops.convert_to_numpy(self.embeddings.value)
 
     def call(self, ids):
         """Vectors of shape (steps, batch, size).

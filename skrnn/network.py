@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import JIT_COMPILE, feed, predictor
+from skrnn.backend import JIT_COMPILE, differentiator, feed, predictor
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.layers import Embedding, pool
 from skrnn.recurrent import CELLS
@@ -160,7 +160,26 @@ class SequenceEncoder(keras.Model):
         """Representations of shape (batch, representation_size)."""
         ids = ops.transpose(ids)
         padding = ops.equal(ids, PADDING_ID)
-        x = self.embedding(ids)
+        return self.read(self.embedding(ids), padding, training=training)
+
+    def read(self, x, padding, training=False):
+        """Representations of texts whose tokens are given as vectors.
+
+        Parameters
+        ----------
+        x : tensor of shape (steps, batch, embedding_size)
+            The tokens' vectors.
+
+        padding : bool tensor of shape (steps, batch)
+            True at steps that hold no token.
+
+        training : bool, default=False
+            Whether values are dropped.
+
+        Returns
+        -------
+        tensor of shape (batch, representation_size)
+        """
         n_directions = len(self.directions)
         levels = range(0, len(self.recurrent_layers), n_directions)
         dropouts = [self.embedding_dropout, *self.dropouts]
@@ -255,8 +274,15 @@ class SequenceModel(keras.Model):
         super().compile(**arguments)
         self._predict_scores = predictor(self)
         self._predict_representations = predictor(self.encoder)
+        self._differentiate = differentiator(
+            self._scores_of_vectors, self.encoder.embedding.size
+        )
         # A mapping proxy, because Keras would track a dict's metrics as layers.
         self._compile_arguments = MappingProxyType(arguments)
+
+    def _scores_of_vectors(self, x):
+        padding = ops.zeros(ops.shape(x)[:2], "bool")
+        return self.head(self.encoder.read(x, padding))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         scores = self.activation(y_pred)
@@ -371,6 +397,36 @@ class SequenceModel(keras.Model):
         ndarray of shape (n_texts, representation_size), float32
         """
         return self._apply(self._predict_representations, x)
+
+    def differentiate(
+        self, vectors: np.ndarray, output: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of texts given as vectors, and their slopes.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n_texts, n_tokens, embedding_size), float32
+            A vector for each token, such as `encoder.embedding` has; texts of one
+            length.
+
+        output : int
+            Which of the scores.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_texts,), float32
+            The head's score of each text.
+
+        slopes : ndarray of shape (n_texts, n_tokens, embedding_size), float32
+            The derivatives of a text's score by its own vectors.
+        """
+        most = max(_VALUES_A_BATCH // (self.encoder.hidden_size * vectors.shape[1]), 1)
+        parts = [
+            self._differentiate(vectors[i : i + most].swapaxes(0, 1), output)
+            for i in range(0, len(vectors), most)
+        ]
+        scores, slopes = zip(*parts, strict=True)
+        return np.concatenate(scores), np.concatenate(slopes, axis=1).swapaxes(0, 1)
 
     def _apply(self, function, x: Sequences) -> np.ndarray:
         tokens = _VALUES_A_BATCH // self.encoder.hidden_size

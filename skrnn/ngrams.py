@@ -69,6 +69,22 @@ class NGrams:
 
         return self._mark(sequences, [learn] * self.max_n)
 
+    def find(self, sequences: Sequences) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Find the n-grams known, at every place where they stand.
+
+        Parameters
+        ----------
+        sequences : Sequences of n_texts
+            At least one text.
+
+        Returns
+        -------
+        list of (places, features), one a length of n-grams
+            Positions in ``sequences.ids`` of the n-grams' first ids, and the
+            n-grams' column numbers in what `transform` gives.
+        """
+        return list(self._find(sequences, self._look_ups()))
+
     def transform(self, sequences: Sequences) -> csr_matrix:
         """Mark the n-grams known.
 
@@ -82,6 +98,10 @@ class NGrams:
         csr_matrix of shape (n_texts, n_features), float32
             1 where a text holds an n-gram.
         """
+        return self._mark(sequences, self._look_ups())
+
+    def _look_ups(self):
+        """The numberings that know what was learned."""
 
         def look_up(known):
             def numbers(keys, rows):
@@ -93,19 +113,18 @@ class NGrams:
 
             return numbers
 
-        return self._mark(sequences, map(look_up, self._keys))
+        return map(look_up, self._keys)
 
-    def _mark(self, sequences: Sequences, numberings) -> csr_matrix:
-        """Number the n-grams of each length by its numbering, and mark them."""
-        n_texts = len(sequences)
+    def _find(self, sequences: Sequences, numberings):
+        """Places and columns of the n-grams of each length, by its numbering."""
         ids = sequences.ids.astype(np.int64)
         lengths = sequences.lengths
-        rows = np.repeat(np.arange(n_texts), lengths)
+        rows = _texts_of_ids(sequences)
         stops = np.repeat(sequences.offsets[1:], lengths)
         # An n-gram's place is that of its first id; `numbers` are those of one id less.
         places = np.arange(len(ids))
         numbers = np.zeros(len(ids), np.int64)
-        marks, n_features = [], 0
+        n_features = 0
         for n, numbering in enumerate(numberings, start=1):
             last = places + n - 1
             whole = last < stops[places]
@@ -115,9 +134,15 @@ class NGrams:
             numbers = numbering(numbers * self.n_ids + ids[last], rows[places])
             present = numbers != _ABSENT
             places, numbers = places[present], numbers[present]
-            marks.append((rows[places], numbers + n_features))
+            yield places, numbers + n_features
             n_features += len(self._keys[n - 1])
-        of_text, of_ngram = map(np.concatenate, zip(*marks, strict=True))
+
+    def _mark(self, sequences: Sequences, numberings) -> csr_matrix:
+        n_texts = len(sequences)
+        found = self._find(sequences, numberings)
+        places, of_ngram = map(np.concatenate, zip(*found, strict=True))
+        of_text = _texts_of_ids(sequences)[places]
+        n_features = self.n_features
         marked = _unique(of_text * max(n_features, 1) + of_ngram)
         of_text, of_ngram = np.divmod(marked, max(n_features, 1))
         stops = np.cumsum(np.bincount(of_text, minlength=n_texts))
@@ -129,6 +154,10 @@ class NGrams:
             ),
             shape=(n_texts, n_features),
         )
+
+
+def _texts_of_ids(sequences: Sequences) -> np.ndarray:
+    return np.repeat(np.arange(len(sequences)), sequences.lengths)
 
 
 def _unique(values: np.ndarray) -> np.ndarray:

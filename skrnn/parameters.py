@@ -299,6 +299,10 @@ history_ : dict of str to list of float
     Loss and metrics after each epoch, over all calls that went on from one
     another; names with "val_" are those of the texts held out.
 
+best_epoch_ : int or None
+    With early stopping the epoch whose weights were kept, the one of the lowest
+    loss held out of the last `fit`, counted from 1; else None.
+
 n_iter_ : int
     Number of epochs run in all; early stopping may have gone back to the weights
     of an earlier one.

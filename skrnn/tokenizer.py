@@ -288,6 +288,24 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         tokens = np.array([*_RESERVED_TOKENS, *self._known_vocabulary()], dtype=object)
         return [tokens[ids] for ids in sequences]
 
+    def build_analyzer(self) -> Callable[[str], list[str]]:
+        """Give what splits a text into tokens.
+
+        Returns
+        -------
+        callable
+            Takes a text and returns its tokens, known and unknown, as they are
+            looked up in the vocabulary: what `transform` encodes.
+        """
+        cleaners, tokens_of = self._steps()
+
+        def analyze(text: str) -> list[str]:
+            for clean in cleaners:
+                text = clean(text)
+            return list(self._cut(tokens_of(text)))
+
+        return analyze
+
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Give the known tokens.
 

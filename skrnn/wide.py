@@ -113,6 +113,39 @@ class WidePart:
         """
         return self._score(self._ngrams.transform(sequences))
 
+    def shares(self, sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What each token adds to a text's scores.
+
+        An n-gram's part of the score is shared out equally among the places where
+        it stands, and there among its tokens.
+
+        Parameters
+        ----------
+        sequence : ndarray of shape (n_tokens,)
+            The text's ids.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_tokens, n_outputs), float64
+            They sum to the text's scores less the intercepts.
+
+        intercepts : ndarray of shape (n_outputs,), float64
+            The scores of a text without any n-gram.
+        """
+        found = self._ngrams.find(Sequences.from_lengths(sequence, [len(sequence)]))
+        held, n_places = np.unique(
+            np.concatenate([features for _, features in found]), return_counts=True
+        )
+        norms = np.sqrt(self._squares[held].sum(axis=0, dtype=np.float64))
+        parts = self._weights[held] / np.where(norms > 0, norms, 1.0)
+        parts /= n_places[:, None]
+        shares = np.zeros((len(sequence), len(self._intercepts)))
+        for n, (places, features) in enumerate(found, start=1):
+            of_ngram = parts[np.searchsorted(held, features)] / n
+            for i in range(n):
+                np.add.at(shares, places + i, of_ngram)
+        return shares, self._intercepts
+
     def _learn(self, marks: csr_matrix, targets, sample_weight) -> None:
         columns = [self._learn_one(marks, one, sample_weight) for one in targets.T]
         weights, squares, intercepts = zip(*columns, strict=True)

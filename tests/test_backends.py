@@ -13,6 +13,7 @@ import pickle
 import keras
 import numpy as np
 from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn.inspection import explain
 
 assert keras.backend.backend() == BACKEND
 # One batch of one length, for there are backends that compile each shape anew.
@@ -46,6 +47,9 @@ class Fails(keras.callbacks.Callback):
 check(RNNTextRegressor(**params, cell="lstm", epochs=1), range(16))
 y = ["good", "bad", "good", "bad"] * 4
 fitted = check(RNNTextClassifier(**params, learning_rate=0.1, epochs=10), y)
+explained = explain(fitted, "fine and dull", method="integrated_gradients")
+total = explained.base_value + explained.scores.sum()
+assert abs(total - explained.decision_score) < 0.05
 assert fitted.score(texts, y) == 1.0
 before = fitted.decision_function(texts)
 try:

@@ -1,0 +1,362 @@
+"""A map of the words, coloured by the targets of the texts they are in."""
+
+from __future__ import annotations
+
+import html
+import json
+from importlib.resources import files
+from numbers import Integral
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from skrnn.inspection._checks import check_estimator, import_pyplot
+from skrnn.inspection._labels import place_labels
+from skrnn.inspection.words import word_vectors
+from skrnn.sequences import N_RESERVED_IDS, Sequences
+from skrnn.texts import check_texts
+
+_N_NEIGHBORS = 5
+
+# Differs in lightness all along, so it survives every colour vision and grey print.
+_COLORS = "cividis"
+
+
+class EmbeddingMapDisplay:
+    """Words laid out by their vectors, coloured by the mean target of their texts.
+
+    Make one with `from_estimator`.
+
+    Parameters
+    ----------
+    words : list of str
+        The words, the one in most texts first.
+
+    positions : ndarray of shape (n_words, 2), float64
+        Where they stand.
+
+    counts : ndarray of shape (n_words,), int64
+        The number of texts each of them is in.
+
+    means : ndarray of shape (n_words,), float64
+        The mean target of these texts.
+
+    neighbors : ndarray of shape (n_words, n_neighbors), int64
+        The words of the map nearest by the angle between the vectors, as numbers in
+        `words`, the nearest first.
+
+    overall_mean : float
+        The mean target of all texts.
+
+    target_name : str
+        What the colours show.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+
+    figure_ : matplotlib Figure
+        The figure it belongs to.
+
+    points_ : matplotlib PathCollection
+        The points.
+
+    labels_ : list of matplotlib Annotation
+        The words named.
+
+    Examples
+    --------
+    >>> from skrnn import RNNTextClassifier
+    >>> from skrnn.inspection import EmbeddingMapDisplay
+    >>> texts, labels = ["a fine film", "a dull film"] * 8, ["good", "bad"] * 8
+    >>> classifier = RNNTextClassifier(epochs=2, random_state=0).fit(texts, labels)
+    >>> display = EmbeddingMapDisplay.from_estimator(
+    ...     classifier, texts, labels, method="pca"
+    ... )
+    >>> display.target_name
+    "share of 'good'"
+    >>> for word, count, mean in zip(display.words, display.counts, display.means):
+    ...     print(word, count, mean)
+    a 16 0.5
+    film 16 0.5
+    dull 8 0.0
+    fine 8 1.0
+    """
+
+    def __init__(
+        self,
+        words: list[str],
+        positions: np.ndarray,
+        counts: np.ndarray,
+        means: np.ndarray,
+        neighbors: np.ndarray,
+        *,
+        overall_mean: float,
+        target_name: str,
+    ):
+        self.words = words
+        self.positions = positions
+        self.counts = counts
+        self.means = means
+        self.neighbors = neighbors
+        self.overall_mean = overall_mean
+        self.target_name = target_name
+
+    @classmethod
+    @validate_params(
+        {
+            "n_words": [Interval(Integral, 2, None, closed="left")],
+            "method": [StrOptions({"tsne", "pca"})],
+            "random_state": ["random_state"],
+            "verbose": ["verbose"],
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def from_estimator(
+        cls,
+        estimator,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        pos_label=None,
+        n_words: int = 1000,
+        method: str = "tsne",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> Self:
+        """Lay out the words of an estimator's vocabulary.
+
+        Parameters
+        ----------
+        estimator : RNNTextClassifier or RNNTextRegressor
+            Fitted.
+
+        X : array-like of str, shape (n_texts,)
+            Texts, those it was fitted on or others.
+
+        y : array-like of shape (n_texts,)
+            What to colour by: numbers, such as values or one class's probability, or
+            a classifier's labels.
+
+        pos_label : label, default=None
+            Colour by the share of this label in `y`. None takes `y` as numbers, or
+            where it holds a classifier's labels of two classes, ``classes_[1]``.
+
+        n_words : int, default=1000
+            How many words to show: those of the vocabulary in most texts of `X`.
+
+        method : {"tsne", "pca"}, default="tsne"
+            How directions become places: t-SNE of the cosines between the vectors
+            keeps near words near, the first two principal components keep long
+            distances too and take no time.
+
+        random_state : int, RandomState or None, default=None
+            Fixes the layout of t-SNE.
+
+        verbose : int, default=0
+            Above 0 t-SNE tells how far it is.
+
+        Returns
+        -------
+        EmbeddingMapDisplay
+
+        Raises
+        ------
+        ValueError
+            If `y` is not what `pos_label` says, or fewer than two words of the
+            vocabulary are in `X`.
+
+        TypeError
+            If `estimator` is none of skrnn's, or `X` is no column of texts.
+
+        NotFittedError
+            If the estimator has not been fitted.
+        """
+        estimator = check_estimator(estimator)
+        texts = check_texts(X)
+        check_consistent_length(texts, y)
+        y, target_name = _numbers(estimator, y, pos_label)
+        tokenizer = estimator.tokenizer_
+        n_ids = N_RESERVED_IDS + len(tokenizer.vocabulary_)
+        counts, sums = _count(tokenizer.transform(texts), y, n_ids)
+        counts, sums = counts[N_RESERVED_IDS:], sums[N_RESERVED_IDS:]
+        chosen = np.argsort(-counts, kind="stable")[:n_words]
+        chosen = chosen[counts[chosen] > 0]
+        if len(chosen) < 2:
+            raise ValueError(
+                f"A map needs two words at least; of the vocabulary's "
+                f"{len(counts)}, {len(chosen)} are in X."
+            )
+        vectors = word_vectors(estimator)[chosen]
+        vocabulary = list(tokenizer.vocabulary_)
+        return cls(
+            [vocabulary[i] for i in chosen],
+            _lay_out(vectors, method, check_random_state(random_state), verbose),
+            counts[chosen],
+            sums[chosen] / counts[chosen],
+            _nearest(vectors),
+            overall_mean=float(y.mean()),
+            target_name=target_name,
+        )
+
+    def plot(self, ax=None, *, n_labels: int = 60) -> Self:
+        """Draw the map.
+
+        The area of a point grows with the number of texts its word is in. The words
+        whose mean is furthest from the overall one are named, as far as there is
+        room.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        n_labels : int, default=60
+            How many words to name at most.
+
+        Returns
+        -------
+        EmbeddingMapDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = import_pyplot()
+        if ax is None:
+            ax = plt.subplots(figsize=(9, 8), layout="constrained")[1]
+        # What is far from neutral is drawn last, over the rest.
+        order = self._by_distance()[::-1]
+        x, y = self.positions[order].T
+        self.points_ = ax.scatter(
+            x,
+            y,
+            c=self.means[order],
+            s=_areas(self.counts[order]),
+            cmap=_COLORS,
+            edgecolors="0.3",
+            linewidths=0.3,
+        )
+        self.ax_, self.figure_ = ax, ax.figure
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(f"{len(self.words):,} words")
+        bar = self.figure_.colorbar(self.points_, ax=ax, shrink=0.6, aspect=30)
+        bar.set_label(f"{self.target_name}, mean of their texts (line: of all texts)")
+        bar.ax.axhline(self.overall_mean, color="white", linewidth=1.5)
+        self.labels_ = place_labels(
+            ax, self.words, self.positions, self._by_distance(), n_labels
+        )
+        return self
+
+    def _by_distance(self) -> np.ndarray:
+        return np.argsort(-np.abs(self.means - self.overall_mean), kind="stable")
+
+    def to_html(self, path: str | PathLike) -> None:
+        """Write the map as one page to look around in.
+
+        The page needs no network and no other file. A pointer over a point, or a
+        search, shows the word, in how many texts it is, their mean target and the
+        nearest words; the wheel zooms, a drag moves; a table holds the same for
+        screen readers.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write; one that is there is replaced.
+        """
+        low, high = self.positions.min(axis=0), self.positions.max(axis=0)
+        # A square page: the larger of both spans is its width.
+        span = max((high - low).max(), 1e-12)
+        x, y = ((self.positions - (low + high) / 2) / span).T
+        data = {
+            "words": self.words,
+            "x": np.round(x, 5).tolist(),
+            "y": np.round(-y, 5).tolist(),
+            "areas": np.round(_areas(self.counts), 1).tolist(),
+            "counts": self.counts.tolist(),
+            "means": [float(f"{mean:.4g}") for mean in self.means],
+            "neighbors": self.neighbors.tolist(),
+            "overall": float(f"{self.overall_mean:.4g}"),
+            "order": self._by_distance().tolist(),
+            "target": self.target_name,
+        }
+        # No word may end the script it stands in.
+        embedded = json.dumps(data).replace("<", "\\u003c")
+        template = files("skrnn.inspection").joinpath("embedding_map.html")
+        page = template.read_text(encoding="utf-8")
+        page = page.replace("{{target}}", html.escape(self.target_name))
+        Path(path).write_text(page.replace("{{data}}", embedded), encoding="utf-8")
+
+
+def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
+    """What to colour by, and what to call it."""
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(
+            f"y should be one column, got an array of shape {y.shape}. Pass one "
+            "column of it, such as y[:, 0]."
+        )
+    if pos_label is None and is_classifier(estimator) and y.dtype.kind not in "iuf":
+        if len(estimator.classes_) != 2:
+            raise ValueError(
+                "With labels of more than two classes, pos_label has to name the one "
+                f"to colour by: one of {list(estimator.classes_)}."
+            )
+        pos_label = estimator.classes_[1]
+    if pos_label is not None:
+        share = (y == pos_label).astype(np.float64)
+        if not share.any():
+            raise ValueError(f"pos_label={pos_label!r} is not in y: {np.unique(y)}.")
+        name = pos_label.item() if isinstance(pos_label, np.generic) else pos_label
+        return share, f"share of {name!r}"
+    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    return y, "y"
+
+
+def _count(
+    sequences: Sequences, y: np.ndarray, n_ids: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Texts that hold each id, and the sums of their targets."""
+    ids = sequences.ids.astype(np.int64)
+    texts = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    held = np.unique(texts * n_ids + ids)
+    texts, ids = np.divmod(held, n_ids)
+    return (
+        np.bincount(ids, minlength=n_ids),
+        np.bincount(ids, weights=y[texts], minlength=n_ids),
+    )
+
+
+def _lay_out(vectors: np.ndarray, method: str, random_state, verbose) -> np.ndarray:
+    if method == "pca":
+        return PCA(2, random_state=random_state).fit_transform(vectors)
+    # The vectors have length 1, so Euclidean distances are in the cosines' order.
+    return TSNE(
+        perplexity=min(30.0, (len(vectors) - 1) / 3),
+        init="pca",
+        random_state=random_state,
+        verbose=verbose,
+    ).fit_transform(vectors.astype(np.float64))
+
+
+def _nearest(vectors: np.ndarray) -> np.ndarray:
+    n_neighbors = min(_N_NEIGHBORS, len(vectors) - 1)
+    search = NearestNeighbors(n_neighbors=n_neighbors, metric="cosine").fit(vectors)
+    return search.kneighbors(return_distance=False)
+
+
+def _areas(counts: np.ndarray) -> np.ndarray:
+    """Areas of the points, in square points."""
+    return 6 + 90 * np.sqrt(counts / counts.max())

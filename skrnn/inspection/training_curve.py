@@ -1,0 +1,160 @@
+"""How loss and metrics went from epoch to epoch."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from skrnn.inspection._checks import check_estimator, import_pyplot
+
+_HELD_OUT = "val_"
+
+
+class TrainingCurveDisplay:
+    """Loss and metrics after every epoch, on texts learned from and held out.
+
+    Make one with `from_estimator`.
+
+    Parameters
+    ----------
+    history : dict of str to ndarray of shape (n_epochs,)
+        Loss and metrics by name; those of texts held out begin with ``"val_"``.
+
+    best_epoch : int or None
+        The epoch whose weights were kept, counted from 1, where early stopping
+        chose one.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        What was drawn on.
+
+    axes_ : ndarray of matplotlib Axes
+        One for the loss, and one a metric.
+
+    lines_ : dict of str to matplotlib Line2D
+        The curves, by the names of `history`.
+
+    Examples
+    --------
+    >>> from skrnn import RNNTextClassifier
+    >>> from skrnn.inspection import TrainingCurveDisplay
+    >>> classifier = RNNTextClassifier(epochs=2, hidden_size=4, random_state=0)
+    >>> classifier = classifier.fit(["fine", "dull"] * 8, [1, 0] * 8)
+    >>> display = TrainingCurveDisplay.from_estimator(classifier)
+    >>> list(display.history), display.best_epoch
+    (['loss'], None)
+    """
+
+    def __init__(self, history: dict[str, np.ndarray], best_epoch: int | None = None):
+        self.history = history
+        self.best_epoch = best_epoch
+
+    @classmethod
+    def from_estimator(cls, estimator) -> Self:
+        """Take the record of a fit.
+
+        Parameters
+        ----------
+        estimator : RNNTextClassifier or RNNTextRegressor
+            Fitted. With ``early_stopping=True`` there are curves of texts held out,
+            and with `metrics` curves of those.
+
+        Returns
+        -------
+        TrainingCurveDisplay
+            Curves that lack some of the epochs, because a warm start had other
+            parameters, are left out.
+
+        Raises
+        ------
+        ValueError
+            If it was initialized and never trained.
+
+        TypeError
+            If `estimator` is none of skrnn's.
+
+        NotFittedError
+            If the estimator has not been fitted.
+        """
+        estimator = check_estimator(estimator)
+        if not estimator.n_iter_:
+            raise ValueError(
+                f"This {type(estimator).__name__} was initialized and not trained: "
+                "call fit."
+            )
+        history = {
+            name: np.array(values)
+            for name, values in estimator.history_.items()
+            if len(values) == estimator.n_iter_
+        }
+        return cls(history, estimator.best_epoch_)
+
+    def plot(self, ax=None) -> Self:
+        """Draw the curves, the loss and each metric in axes of their own.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, or sequence of them, default=None
+            Where to draw: one for the loss, and one for each metric. None makes a
+            figure.
+
+        Returns
+        -------
+        TrainingCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are not as many axes as there is to draw.
+
+        ImportError
+            If matplotlib is not installed.
+        """
+        plt = import_pyplot()
+        names = [name for name in self.history if not name.startswith(_HELD_OUT)]
+        if ax is None:
+            ax = plt.subplots(
+                ncols=len(names),
+                squeeze=False,
+                figsize=(1.5 + 4.5 * len(names), 4),
+                layout="constrained",
+            )[1]
+        self.axes_ = np.ravel(np.array(ax, dtype=object))
+        if len(self.axes_) != len(names):
+            raise ValueError(
+                f"There are {len(names)} curves to draw, {names}, but "
+                f"{len(self.axes_)} axes."
+            )
+        self.figure_ = self.axes_[0].figure
+        self.lines_ = {}
+        dark, light = plt.colormaps["cividis"]([0.0, 0.75])
+        for axes, name in zip(self.axes_, names, strict=True):
+            self._draw(axes, name, label="learned from", color=dark, marker="o")
+            self._draw(
+                axes,
+                _HELD_OUT + name,
+                label="held out",
+                color=light,
+                marker="s",
+                linestyle="--",
+            )
+            if self.best_epoch is not None:
+                axes.axvline(
+                    self.best_epoch,
+                    color="0.4",
+                    linestyle=":",
+                    label=f"kept: epoch {self.best_epoch}",
+                )
+            axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            if len(axes.get_legend_handles_labels()[0]) > 1:
+                axes.legend()
+        return self
+
+    def _draw(self, axes, name: str, **style) -> None:
+        if name in self.history:
+            values = self.history[name]
+            epochs = np.arange(1, len(values) + 1)
+            (self.lines_[name],) = axes.plot(epochs, values, markersize=4, **style)
