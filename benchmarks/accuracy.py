@@ -2,8 +2,9 @@
 
     python benchmarks/accuracy.py --data-home FOLDER --out accuracy.jsonl
 
-Every fit is one line of JSON in the file; a run that was cut off goes on where it
-stopped, though it votes only with what it fitted itself. At the end, tables of the
+Every fit is one line of JSON in the file, and the probabilities it gave lie in a
+folder beside it, for the votes; a run that was cut off goes on where it stopped. At the
+end, tables of the
 means over the seeds, and with ``--figure`` error against size. A seed draws the texts
 to learn from and starts the network. What is tested on is seen by no choice: the
 linear models choose by cross-validation of the texts they learn from, and ours take
@@ -111,16 +112,6 @@ def alone(seed):
     return RNNTextClassifier(wide=False, random_state=seed)
 
 
-def larger(seed):
-    return RNNTextClassifier(
-        embedding_size=256,
-        hidden_size=256,
-        learning_rate=0.002,
-        max_length=600,
-        random_state=seed,
-    )
-
-
 def default_values(seed):
     return RNNTextRegressor(random_state=seed)
 
@@ -134,17 +125,18 @@ CLASSIFIERS = {
     "NB-SVM, tuned": nbsvm,
     "RNNTextClassifier()": default,
     "RNNTextClassifier(wide=False)": alone,
-    "RNNTextClassifier(256/256, 600 tokens)": larger,
 }
 REGRESSORS = {
     "TF-IDF + ridge, tuned": ridge,
     "RNNTextRegressor()": default_values,
     "RNNTextRegressor(wide=False)": alone_values,
 }
-# Soft voting of these, from the probabilities kept of each.
-VOTE = ("vote of NB-SVM and the net alone", "NB-SVM, tuned")
-VOTER = "RNNTextClassifier(wide=False)"
-ORDER = [*CLASSIFIERS, VOTE[0]]
+# Votes, from the probabilities kept of those who vote.
+LINEAR = "NB-SVM, tuned"
+DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
+PAIR = "vote of NB-SVM and the net alone"
+SEEDS = "soft vote of RNNTextClassifier() of all seeds"
+ORDER = [*CLASSIFIERS, PAIR, SEEDS]
 
 
 def calibration_error(correct, confidence, n_bins=15):
@@ -237,6 +229,37 @@ def subset(texts, y, size, seed):
     return [texts[i] for i in chosen], y[chosen]
 
 
+class Kept:
+    """The probabilities that models gave, in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def _path(self, key):
+        seed = 0 if _is_the_same_at_every_seed(key) else key["seed"]
+        name = "".join(c if c.isalnum() else "_" for c in key["model"])
+        return self.folder / f"{key['corpus']}-{key['size']}-{seed}-{name}.npy"
+
+    def __contains__(self, key):
+        return self._path(key).exists()
+
+    def __getitem__(self, key):
+        return np.load(self._path(key))
+
+    def __setitem__(self, key, probabilities):
+        self.folder.mkdir(exist_ok=True)
+        np.save(self._path(key), probabilities)
+
+
+def _learns_from_all(key):
+    return key["corpus"] != "imdb" or key["size"] >= 25_000
+
+
+def _is_the_same_at_every_seed(key):
+    # On all texts there is nothing for a seed to draw but the network's start.
+    return "tuned" in key["model"] and _learns_from_all(key)
+
+
 def tasks(arguments):
     """Every fit to do: what names it, and how to do it."""
     if {"imdb", "stars"} & set(arguments.corpora):
@@ -283,11 +306,21 @@ def tasks(arguments):
                 )
 
 
-def vote(one, other, y_test):
-    """Accuracy of two models' mean log odds, each divided by their spread."""
-    scores = [logit(np.clip(half[:, 1], 1e-7, 1 - 1e-7)) for half in (one, other)]
-    mean = sum(score / score.std() for score in scores) / 2
-    return float(((mean > 0) == (y_test == np.unique(y_test)[1])).mean())
+def votes(key, kept, seeds, y_test):
+    """The votes that this model is the last to join: names and figures."""
+    classes = np.unique(y_test)
+    linear = {**key, "model": LINEAR}
+    if key["model"] == ALONE and key in kept and linear in kept and len(classes) == 2:
+        # Mean log odds, each divided by their spread.
+        halves = [np.clip(kept[one][:, 1], 1e-7, 1 - 1e-7) for one in (linear, key)]
+        scores = [logit(half) for half in halves]
+        mean = sum(score / score.std() for score in scores) / 2
+        yield PAIR, {"accuracy": float(((mean > 0) == (y_test == classes[1])).mean())}
+    of_seeds = [{**key, "seed": seed} for seed in seeds]
+    last = key["model"] == DEFAULT and key["seed"] == seeds[-1]
+    if last and _learns_from_all(key) and all(one in kept for one in of_seeds):
+        mean = np.mean([kept[one] for one in of_seeds], axis=0)
+        yield SEEDS, figures_of_probabilities(mean, classes, y_test)
 
 
 COLUMNS = {
@@ -395,25 +428,21 @@ def main():
             lines.write(json.dumps(rows[-1]) + "\n")
         print(json.dumps(row), flush=True)
 
-    kept = {}
+    kept = Kept(out.with_suffix(".probabilities"))
     for key, make, train, test in tasks(arguments):
         wanted = arguments.models is None or any(
             part in key["model"] for part in arguments.models
         )
-        # On all texts there is nothing for a seed to draw but the network's start.
-        repeats = key["seed"] != arguments.seeds[0] and "tuned" in key["model"]
-        whole = key["corpus"] != "imdb" or key["size"] >= 25_000
-        is_done = tuple(key[name] for name in names) in done
-        if not wanted or is_done or (repeats and whole):
-            continue
-        figures, probabilities = measure(make, key["seed"], train, test)
-        write({**key, **figures})
-        data = key["corpus"], key["size"], None if whole else key["seed"]
-        kept[data, key["model"]] = probabilities
-        if key["model"] == VOTER and (data, VOTE[1]) in kept:
-            pair = kept[data, VOTE[1]], kept[data, VOTER]
-            if pair[0].shape[1] == 2:
-                write({**key, "model": VOTE[0], "accuracy": vote(*pair, test[1])})
+        repeats = _is_the_same_at_every_seed(key) and key["seed"] != arguments.seeds[0]
+        if wanted and not repeats and tuple(key[name] for name in names) not in done:
+            figures, probabilities = measure(make, key["seed"], train, test)
+            write({**key, **figures})
+            if probabilities is not None:
+                kept[key] = probabilities
+        for name, figures in votes(key, kept, arguments.seeds, test[1]):
+            key = {**key, "model": name}
+            if tuple(key[name] for name in names) not in done:
+                write({**key, **figures})
     print(tables(rows))
     if arguments.figure:
         draw(rows, arguments.figure)

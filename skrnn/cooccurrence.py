@@ -13,7 +13,7 @@ _WINDOW = 5
 
 # Only the most frequent tokens count as company: rare ones would tell little, and
 # take memory.
-_MOST_CONTEXTS = 4000
+_MOST_CONTEXTS = 10_000
 
 _NO_CONTEXT = -1
 

@@ -143,7 +143,7 @@ max_df : int or float in [0, 1], default=1.0
 vocabulary : mapping of str to int, or iterable of str, default=None
     The tokens to know; nothing is learned then. See `Tokenizer`.
 
-max_length : int, default=400
+max_length : int, default=600
     The most tokens the network reads of a text; None reads all of every text.
     The wide part and the vocabulary have all of it.
 
@@ -164,7 +164,7 @@ or None, default="cooccurrence"
 embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
 
-hidden_size : int, default=128
+hidden_size : int, default=256
     Size of the hidden states.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
@@ -215,7 +215,7 @@ optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
     clipping. Its other arguments are routed: ``optimizer__beta_1=0.95``.
 
 learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
-default=0.003
+default=0.002
     Step size, at its greatest. Not used when `optimizer` is an instance.
 
 learning_rate_schedule : {"linear", "constant"}, default="linear"
