@@ -317,8 +317,13 @@ def votes(key, kept, seeds, y_test):
         mean = sum(score / score.std() for score in scores) / 2
         yield PAIR, {"accuracy": float(((mean > 0) == (y_test == classes[1])).mean())}
     of_seeds = [{**key, "seed": seed} for seed in seeds]
-    last = key["model"] == DEFAULT and key["seed"] == seeds[-1]
-    if last and _learns_from_all(key) and all(one in kept for one in of_seeds):
+    if (
+        len(seeds) > 1
+        and key["model"] == DEFAULT
+        and key["seed"] == seeds[-1]
+        and _learns_from_all(key)
+        and all(one in kept for one in of_seeds)
+    ):
         mean = np.mean([kept[one] for one in of_seeds], axis=0)
         yield SEEDS, figures_of_probabilities(mean, classes, y_test)
 

@@ -1,24 +1,89 @@
-"""Every Python block of the README and the guide runs."""
+"""Every Python block of the README and of the pages in docs/ runs; links lead on.
+
+Code for what is no dependency, such as fastText, is marked ``py`` and is not run.
+"""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+}
+TEACHING = ["README.md"] + [
+    f"docs/{name}.md" for name in ("getting_started", "guide", "ideas", "coming_from")
+]
+
+BLOCK = re.compile(r"^(?P<indent> *)```(\w*)\n(.*?)^(?P=indent)```$", re.S | re.M)
+HEADING = re.compile(r"^#+ (.+)$", re.M)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+# What draws is left out where the extra "plot" is not installed.
+DRAWS = re.compile(r"matplotlib|Display|\.plot\(")
+CAN_DRAW = find_spec("matplotlib") is not None
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
-def test_the_code_on_the_page_runs(page):
-    blocks = PYTHON_BLOCK.findall((ROOT / page).read_text())
-    assert blocks
-    namespace = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), namespace)
+def python_blocks(page):
+    """The Python blocks of a page, each on the lines where it stands there."""
+    text = PAGES[page]
+    return [
+        "\n" * text.count("\n", 0, block.start(3)) + block[3]
+        for block in BLOCK.finditer(text)
+        if block[2] == "python"
+    ]
 
 
-def test_links_lead_somewhere():
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            assert target.startswith("http") or (page.parent / target).exists(), target
+def prose(page):
+    return BLOCK.sub("", PAGES[page])
+
+
+def anchors(page):
+    """What links call a page's headings, on code hosts and on the site."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in HEADING.findall(prose(page))
+    }
+
+
+def test_blocks_keep_their_lines_and_other_code_is_left_out(monkeypatch):
+    page = "One\n\n```py\nnot run\n```\n\n```python\nrun\n```\n\n# Two words\n"
+    monkeypatch.setitem(PAGES, "page.md", page)
+    assert python_blocks("page.md") == ["\n" * 7 + "run\n"]
+    assert anchors("page.md") == {"two-words"}
+
+
+@pytest.mark.parametrize("page", TEACHING)
+def test_pages_that_teach_have_code_to_run(page):
+    assert python_blocks(page)
+
+
+@pytest.mark.parametrize("page", sorted(filter(python_blocks, PAGES)))
+def test_the_code_on_the_page_runs(page, monkeypatch, tmp_path):
+    if CAN_DRAW:
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend("Agg")
+        monkeypatch.setattr(plt, "show", lambda: plt.close("all"))
+    # Some blocks write files.
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "page"}
+    for block in python_blocks(page):
+        if CAN_DRAW or not DRAWS.search(block):
+            # Named by its path, so that a traceback shows the page's own lines.
+            exec(compile(block, str(ROOT / page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(prose(page)):
+        if target.startswith("http"):
+            continue
+        place, _, anchor = target.partition("#")
+        path = ((ROOT / page).parent / place).resolve() if place else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.relative_to(ROOT).as_posix()), target
