@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 # Two workers on two cores: threads of their own would only fight for them.
 TEST_ENV := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1
 
-.PHONY: help demo test test-lowest lint format clean
+.PHONY: help demo test test-lowest docs docs-test lint format clean
 
 help:
 	@echo "make demo    train on real text, beside a linear model"
 	@echo "make test    run the tests"
 	@echo "make test-lowest  run them on the lowest versions of what skrnn needs"
+	@echo "make docs    build the site, docs/_build/html; the first time runs the examples"
+	@echo "make docs-test  build it and look at it in Chromium"
 	@echo "make lint    check style and format"
 	@echo "make format  mend style and format"
 	@echo "make clean   remove $(VENV), caches and build products"
@@ -32,6 +34,14 @@ test-lowest:
 		pytest pytest-xdist hypothesis pandas polars pyarrow
 	$(TEST_ENV) $(VENV)-lowest/bin/python -m pytest -n 2
 
+# The examples run once; SPHINXOPTS="-D plot_gallery=0" leaves them out.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -b html -d docs/_build/doctrees $(SPHINXOPTS) \
+		docs docs/_build/html
+
+docs-test: docs $(VENV)/.installed-docs-test
+	$(BIN)/python docs/check_site.py
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,6 +52,7 @@ format: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf docs/_build docs/auto_examples docs/generated examples/*.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
