@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.utils import Bunch
 
 import skrnn.datasets
 
@@ -22,14 +23,19 @@ def draw(monkeypatch, tmp_path, docstrings):
     targets = np.unique(libraries, return_inverse=True)[1]
     # Film reviews are not at hand there, and of docstrings there are few.
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
-    monkeypatch.setattr(
-        skrnn.datasets, "load_docstrings", lambda return_X_y: (texts, targets)
-    )
+    bunch = Bunch(data=texts, target=targets, target_names=list(np.unique(libraries)))
+
+    def load_docstrings(*, return_X_y=False):
+        return (texts, targets) if return_X_y else bunch
+
+    monkeypatch.setattr(skrnn.datasets, "load_docstrings", load_docstrings)
     monkeypatch.syspath_prepend(EXAMPLES)
     pyplot.switch_backend("Agg")
     monkeypatch.setattr(pyplot, "show", lambda: None)
     # Imported by the scripts, it would hold on to what is patched here.
     monkeypatch.delitem(sys.modules, "_texts", raising=False)
+    # Some write a page beside them.
+    monkeypatch.chdir(tmp_path)
 
     def run(name):
         variables = runpy.run_path(str(EXAMPLES / name), run_name="__main__")
@@ -67,3 +73,27 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_loss_held_out(draw):
     )
     assert variables["best"] == np.argmin(held_out[:n_run]) + 1
     assert set(lines(figure.axes[0])) == {"texts it learns from", "held out"}
+
+
+def test_the_map_of_words_is_drawn_and_written(draw, tmp_path):
+    _, variables = draw("plot_embedding_map.py")
+    display = variables["display"]
+    assert display.target_name == "share of 'Keras'"
+    assert display.labels_
+    assert (tmp_path / "embedding_map.html").exists()
+
+
+def test_a_wrong_answer_is_explained(draw):
+    _, variables = draw("plot_explain.py")
+    assert variables["answer"] != variables["y_test"][variables["chosen"]]
+    for explanation in (variables["reading"], variables["weighing"]):
+        assert explanation.target == variables["answer"]
+        assert explanation.text == variables["text"]
+
+
+def test_the_endpoint_answers_and_refuses(draw, capsys):
+    draw("plot_http_endpoint.py")
+    printed = capsys.readouterr().out
+    assert "\n200\n" in printed
+    assert "wrap it in a list" in printed
+    assert printed.count("\n400  ") == 3
