@@ -1,65 +1,75 @@
 """
-Explaining a decision
-=====================
+Which words made the answer
+===========================
 
-Which words made a classifier decide as it did? `explain` shares the decision score out
-among the tokens of a text, in two ways that answer two questions.
+`explain` shares the answer for one text out among its tokens, in one of two ways. They
+answer different questions, and neither tells what is true of the world: both show what
+this classifier made of this text.
 """
 
 # %%
-# Where the film reviews of ``aclImdb_v1.tar.gz`` are at hand the question is whether a
-# review is positive, otherwise which library a docstring is from.
+# Real text: film reviews where they are at hand, paragraphs of documentation otherwise.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _texts import load_texts
 
 from skrnn import RNNTextClassifier
-from skrnn.datasets import fetch_imdb, load_docstrings
+from skrnn.datasets import load_docstrings
 from skrnn.inspection import explain
 
-try:
-    dataset = fetch_imdb(download_if_missing=False)
-except OSError:
-    dataset = load_docstrings()
-    n_texts = 4000
-    text = (
-        "Fit the model to the training data, then return the array of its predictions "
-        "on each batch, not on the whole dataset."
-    )
-else:
-    n_texts = 3000
-    text = (
-        "I wanted to like it, and the music is wonderful. But the plot is not "
-        "interesting at all, and the last hour was a waste of my time."
-    )
-labels = np.array(dataset.target_names)[dataset.target]
-chosen = np.random.RandomState(0).permutation(len(labels))[:n_texts]
-X, y = [dataset.data[i] for i in chosen], labels[chosen]
-classifier = RNNTextClassifier(random_state=0).fit(X, y)
+kind, X_train, X_test, y_train, y_test = load_texts(n_train=4000, n_test=500)
+names = ["negative", "positive"]
+if kind == "docstrings":
+    names = load_docstrings().target_names
+y_train, y_test = np.array(names)[y_train], np.array(names)[y_test]
+classifier = RNNTextClassifier(random_state=0).fit(X_train, y_train)
+accuracy = classifier.score(X_test, y_test)
+print(f"{accuracy:.1%} of {len(X_test)} {kind} right that it has not learned from")
 
 # %%
-# Reading along
-# -------------
-# ``"reading"`` asks what the classifier would have said after every token. A token's
-# score is by how much it changed the decision score when it was read.
+# Take a short text that it gets wrong: those teach most.
 
-reading = explain(classifier, text)
+lengths = classifier.tokenizer_.transform(X_test).lengths
+wrong = np.flatnonzero(classifier.predict(X_test) != y_test)
+chosen = wrong[np.abs(lengths[wrong] - 30).argmin()]
+text, answer = X_test[chosen], classifier.predict(X_test[chosen : chosen + 1])[0]
+print(text)
+print(f"\npredicted {answer}, where {y_test[chosen]} is right")
+
+# %%
+# ``"reading"``: what did each token change when it was read? The scores, and that of
+# the empty text, sum to the decision score of the class. A token's score depends on
+# what stands before it.
+
+reading = explain(classifier, text, target=answer)
 print(reading)
 
 # %%
-# The scores and the base value, that of the empty text, sum to the decision score.
+# The running prediction after each token shows where the classifier made up its mind.
 
-print(f"{reading.base_value + reading.scores.sum():.4f} {reading.decision_score:.4f}")
-
-# %%
-# In a notebook, and on this page, an explanation shows its text with the tokens
-# coloured: the stronger the colour, the more a token did.
-
-reading
+figure = reading.plot().figure_
+plt.show()
 
 # %%
-# Drawn, it is the prediction that runs along with the text.
+# ``"integrated_gradients"``: what does each token weigh, wherever it stands? The score
+# of the network is followed on the way from a text of zero vectors to this one. No text
+# was ever like the first, and a score does not say what another word in the token's
+# place would have done.
 
-figure, (of_reading, of_gradients) = plt.subplots(
-    nrows=2, figsize=(9, 8), layout="constrained"
-)
+weighing = explain(classifier, text, target=answer, method="integrated_gradients")
+weighing.plot()
+plt.show()
+
+# %%
+# The two agree on some tokens and not on others, since they ask different things.
+
+agreement = np.corrcoef(reading.scores, weighing.scores)[0, 1]
+print(f"correlation of the two ways' scores: {agreement:.2f}")
+
+# %%
+# In a notebook the explanation is the text itself, its tokens coloured: orange with a
+# solid line raises the score, purple with a dotted line lowers it, and the pointer over
+# a token shows its number.
+
+weighing

@@ -121,8 +121,8 @@ def explain(
     >>> labels = ["good", "bad", "good", "bad"] * 8
     >>> classifier = RNNTextClassifier(epochs=10, batch_size=4, random_state=0)
     >>> explanation = explain(classifier.fit(texts, labels), "A fine story")
-    >>> explanation.target, explanation.tokens
-    ('good', ['a', 'fine', 'story'])
+    >>> print(explanation.target, explanation.tokens)
+    good ['a', 'fine', 'story']
     >>> int(explanation.scores.argmax())
     1
     """
