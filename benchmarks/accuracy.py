@@ -8,17 +8,19 @@ end, tables of the
 means over the seeds, and with ``--figure`` error against size. A seed draws the texts
 to learn from and starts the network. What is tested on is seen by no choice: the
 linear models choose by cross-validation of the texts they learn from, and ours take
-their defaults.
+their defaults. fastText is a peer where it is installed: the extra "benchmark" has it.
 """
 
 import argparse
 import csv
 import json
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from _fasttext import FastTextClassifier
 from _measuring import machine
 from scipy.special import expit, logit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -96,6 +98,11 @@ def nbsvm(seed):
     return GridSearchCV(steps, grid, cv=3)
 
 
+def fasttext(seed):
+    grid = {"lr": [0.1, 0.25, 0.5, 1.0], "epoch": [5, 25]}
+    return GridSearchCV(FastTextClassifier(random_state=seed), grid, cv=3)
+
+
 def ridge(seed):
     steps = make_pipeline(
         TfidfVectorizer(sublinear_tf=True, **NGRAMS), Ridge(solver="sparse_cg")
@@ -120,9 +127,11 @@ def alone_values(seed):
     return RNNTextRegressor(wide=False, random_state=seed)
 
 
+FASTTEXT = "fastText on pairs, tuned"
 CLASSIFIERS = {
     "TF-IDF + logistic regression, tuned": tfidf,
     "NB-SVM, tuned": nbsvm,
+    FASTTEXT: fasttext,
     "RNNTextClassifier()": default,
     "RNNTextClassifier(wide=False)": alone,
 }
@@ -435,6 +444,8 @@ def main():
 
     kept = Kept(out.with_suffix(".probabilities"))
     for key, make, train, test in tasks(arguments):
+        if key["model"] == FASTTEXT and not find_spec("fasttext"):
+            continue
         wanted = arguments.models is None or any(
             part in key["model"] for part in arguments.models
         )
