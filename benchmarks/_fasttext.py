@@ -14,7 +14,8 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
     """A linear model of averaged word and word-pair vectors (Joulin et al. 2016).
 
     Texts are split into lower-case words and signs, as for the other models. Vectors
-    have 10 numbers, as in the paper. One thread, so that a seed has one result.
+    have 10 numbers, as in the paper. It reads texts in the order they come in, so they
+    are mixed first. One thread, so that a seed has one result.
     """
 
     def __init__(self, lr=0.25, epoch=5, random_state=0):
@@ -33,6 +34,7 @@ class FastTextClassifier(ClassifierMixin, BaseEstimator):
                 f"__label__{number} {line}\n"
                 for number, line in zip(numbers, _lines(X), strict=True)
             ]
+            np.random.RandomState(self.random_state).shuffle(lines)
             path.write_text("".join(lines), encoding="utf-8")
             self.model_ = fasttext.train_supervised(
                 str(path),
