@@ -17,8 +17,10 @@ if ON_TENSORFLOW:
 # on a CPU; the other backends choose for themselves.
 JIT_COMPILE: bool | str = False if ON_TENSORFLOW else "auto"
 
-# Whether a batch of a new shape is compiled anew, which takes seconds.
-COMPILES_EACH_SHAPE = keras.backend.backend() == "jax"
+# How many numbers of steps, or of texts, batches have between one power of two and the
+# next. JAX compiles for every shape, which takes seconds. The others keep what oneDNN
+# made for each, some megabytes a shape.
+SIZES_AN_OCTAVE = 2 if keras.backend.backend() == "jax" else 16
 
 
 def fastest_precision(hidden_size: int) -> str:
@@ -229,4 +231,9 @@ def feed(batches: keras.utils.PyDataset):
         *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in others),
     )
     dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    # Beside its tuning thread TensorFlow runs both halves of a batch one after the
+    # other in every second or third epoch.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = dataset.with_options(options)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import COMPILES_EACH_SHAPE
+from skrnn.backend import SIZES_AN_OCTAVE
 from skrnn.sequences import PADDING_ID, Sequences
 
 # Texts are sorted by length within a pool of this many batches: enough to leave
@@ -127,11 +127,9 @@ def apply_by_length(
 
 
 def _rounded(number: int) -> int:
-    """Up to a power of two or three quarters of one, where new shapes are compiled."""
-    if not COMPILES_EACH_SHAPE:
-        return number
-    power = 1 << (number - 1).bit_length()
-    return power * 3 // 4 if number <= power * 3 // 4 else power
+    """Up to one of `SIZES_AN_OCTAVE` equally spaced numbers between powers of two."""
+    step = max((1 << (number - 1).bit_length()) // (2 * SIZES_AN_OCTAVE), 1)
+    return -(-number // step) * step
 
 
 def _pad(sequences: Sequences, n_texts: int) -> np.ndarray:
