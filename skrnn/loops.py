@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from skrnn._keras import ON_TENSORFLOW, keras
 
@@ -11,26 +12,30 @@ if ON_TENSORFLOW:
 
 
 def scan(
-    step: Callable[[tuple, tuple], tuple[tuple, tuple]],
+    step: Callable[[tuple, tuple, tuple], tuple[tuple, tuple, tuple]],
     initial: tuple,
     inputs: tuple,
     *,
+    kept=(),
     reverse: bool = False,
-) -> tuple[tuple, tuple]:
+) -> tuple[tuple, tuple, tuple]:
     """Carry states from step to step and collect what each step gives.
 
     Parameters
     ----------
     step : callable
-        ``step(states, inputs_at_a_step) -> states, outputs``, all of them tuples
-        of tensors; states keep their shapes and dtypes.
+        ``step(states, inputs_at_a_step, kept_of_a_step) -> states, outputs, keeps``,
+        all of them tuples of tensors; states keep their shapes and dtypes.
 
     initial : tuple of tensors of shape (batch, ...)
         The states before the first step.
 
-    inputs : tuple of tensors of shape (steps, batch, ...), or of collections
-        What each step is given, steps first. What one loop collected is given to
-        another as it is.
+    inputs : tuple of tensors of shape (steps, batch, ...)
+        What each step is given, steps first.
+
+    kept : tuple, default=()
+        What another loop kept, which ran over the same steps the other way. A step is
+        given what the other loop kept of it, and memory is free of that from then on.
 
     reverse : bool, default=False
         Whether to start at the last step and end at the first.
@@ -40,67 +45,106 @@ def scan(
     states : tuple of tensors of shape (batch, ...)
         The states after the last step taken.
 
-    outputs : tuple of collections
-        What the steps gave; `stacked` makes a tensor of one. Entry ``t`` belongs to
-        step ``t``, also when the loop runs backward.
+    outputs : tuple of tensors of shape (steps, batch, ...)
+        What the steps gave. Row ``t`` belongs to step ``t``, also when the loop runs
+        backward.
+
+    keeps : tuple
+        What the steps kept, for one other loop.
     """
-    return _scan(step, initial, inputs, reverse)
+    return _scan(step, initial, inputs, kept, reverse)
 
 
-def _scan_with_keras(step, initial, inputs, reverse):
-    return keras.ops.scan(step, initial, inputs, reverse=reverse)
+def _scan_with_keras(step, initial, inputs, kept, reverse):
+    def with_all(states, inputs):
+        states, outputs, keeps = step(states, *inputs)
+        return states, (outputs, keeps)
+
+    states, (outputs, keeps) = keras.ops.scan(
+        with_all, initial, (inputs, kept), reverse=reverse
+    )
+    return states, outputs, keeps
 
 
-def _scan_with_tensorflow(step, initial, inputs, reverse):
+class _Kept(NamedTuple):
+    """What the steps of a loop kept: lists, the last step's tensors at their ends."""
+
+    lists: tuple
+    # Shape and dtype of a step's tensors.
+    specs: tuple
+
+
+def _empty_list(spec):
+    return tf.raw_ops.EmptyTensorList(
+        element_shape=_numbers(spec.shape),
+        max_num_elements=-1,
+        element_dtype=spec.dtype,
+    )
+
+
+def _push(tensors, lists):
+    return tuple(
+        tf.raw_ops.TensorListPushBack(input_handle=one, tensor=tensor)
+        for one, tensor in zip(lists, tensors, strict=True)
+    )
+
+
+def _pop(lists, specs):
+    """Take the last tensor of each list; they and the lists without them."""
+    popped = [
+        tf.raw_ops.TensorListPopBack(
+            input_handle=one,
+            element_shape=_numbers(spec.shape),
+            element_dtype=spec.dtype,
+        )
+        for one, spec in zip(lists, specs, strict=True)
+    ]
+    tensors = tuple(
+        tf.ensure_shape(one.tensor, spec.shape)
+        for one, spec in zip(popped, specs, strict=True)
+    )
+    return tensors, tuple(one.output_handle for one in popped)
+
+
+def _numbers(shape):
+    return [-1 if size is None else size for size in shape]
+
+
+def _scan_with_tensorflow(step, initial, inputs, kept, reverse):
     # keras.ops.scan would copy the inputs and the states into TensorArrays, too.
-    first = inputs[0]
-    n_steps = first.size() if isinstance(first, tf.TensorArray) else tf.shape(first)[0]
+    n_steps = tf.shape(inputs[0])[0]
+    given, specs_of_given = kept or ((), ())
 
     def at(t):
-        return tuple(
-            x.read(t) if isinstance(x, tf.TensorArray) else x[t] for x in inputs
-        )
+        return tuple(x[t] for x in inputs)
 
-    # One step outside the loop tells the shapes of what it gives.
-    outputs = step(initial, at(0))[1]
-    collected = tuple(
-        tf.TensorArray(x.dtype, n_steps, element_shape=x.shape, clear_after_read=False)
-        for x in outputs
+    # One step outside the loop tells the shapes of what it gives; a graph computes
+    # nothing of it.
+    _, outputs, keeps = step(initial, at(0), _pop(given, specs_of_given)[0])
+    specs = tuple(tf.TensorSpec(x.shape, x.dtype) for x in keeps)
+    outputs = tuple(
+        tf.TensorArray(x.dtype, n_steps, element_shape=x.shape) for x in outputs
     )
 
-    def body(count, states, collected):
+    def body(count, states, given, outputs, keeps):
         t = n_steps - 1 - count if reverse else count
-        states, outputs = step(states, at(t))
-        collected = tuple(
-            array.write(t, x) for array, x in zip(collected, outputs, strict=True)
+        given_at_t, given = _pop(given, specs_of_given)
+        states, outputs_at_t, keeps_at_t = step(states, at(t), given_at_t)
+        outputs = tuple(
+            array.write(t, x) for array, x in zip(outputs, outputs_at_t, strict=True)
         )
-        return count + 1, states, collected
+        return count + 1, states, given, outputs, _push(keeps_at_t, keeps)
 
-    _, states, collected = tf.while_loop(
+    _, states, _, outputs, keeps = tf.while_loop(
         lambda count, *_: count < n_steps,
         body,
-        (tf.constant(0), initial, collected),
+        (tf.constant(0), initial, given, outputs, tuple(map(_empty_list, specs))),
         maximum_iterations=n_steps,
     )
-    return states, collected
+    return states, tuple(array.stack() for array in outputs), _Kept(keeps, specs)
 
 
 _scan = _scan_with_tensorflow if ON_TENSORFLOW else _scan_with_keras
-
-
-def stacked(collected):
-    """Lay what a loop collected side by side in one tensor.
-
-    Parameters
-    ----------
-    collected : collection
-        One of the outputs of `scan`.
-
-    Returns
-    -------
-    tensor of shape (steps, batch, ...)
-    """
-    return collected.stack() if ON_TENSORFLOW else collected
 
 
 def side_by_side(function: Callable, *inputs):
@@ -120,7 +164,7 @@ def side_by_side(function: Callable, *inputs):
 
     Returns
     -------
-    tensor of shape (steps, batch, ...)
+    tensor of shape (batch, ...)
         What the function gives for the whole batch.
     """
     if not ON_TENSORFLOW or tf.executing_eagerly() or inputs[0].shape[1] == 1:
@@ -128,7 +172,7 @@ def side_by_side(function: Callable, *inputs):
     batch = tf.shape(inputs[0])[1]
     sizes = [batch // 2, batch - batch // 2]
     halves = zip(*(tf.split(x, sizes, axis=1) for x in inputs), strict=True)
-    return tf.concat([function(*half) for half in halves], axis=1)
+    return tf.concat([function(*half) for half in halves], axis=0)
 
 
 def custom_gradient(function: Callable, *arguments):

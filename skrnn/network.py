@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from skrnn._keras import keras
 from skrnn.backend import JIT_COMPILE, differentiator, feed, predictor
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.layers import Embedding, pool
+from skrnn.loops import side_by_side
 from skrnn.recurrent import CELLS
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID, Sequences
@@ -180,6 +182,10 @@ class SequenceEncoder(keras.Model):
         -------
         tensor of shape (batch, representation_size)
         """
+        read = functools.partial(self._read, training=training)
+        return side_by_side(read, x, padding)
+
+    def _read(self, x, padding, training):
         n_directions = len(self.directions)
         levels = range(0, len(self.recurrent_layers), n_directions)
         dropouts = [self.embedding_dropout, *self.dropouts]

@@ -12,7 +12,7 @@ import operator
 
 from skrnn._keras import keras
 from skrnn.gates import GATES
-from skrnn.loops import custom_gradient, scan, side_by_side, stacked
+from skrnn.loops import custom_gradient, scan
 
 ops = keras.ops
 
@@ -65,10 +65,10 @@ class RecurrentLayer(keras.layers.Layer):
 
     - ``advance(states, x, u, padding)``: the states after a step, and what the way
       back needs of it;
-    - ``retreat(gradients, kept)``: from the gradients of the states after a step
-      and from what it kept, those of ``x``, of the last block of ``u`` (the other
-      blocks' are those of ``x``), and of the states before, the way through ``u``
-      left out.
+    - ``retreat(gradients, before, kept)``: from the gradients of the states after a
+      step, the hidden state before it and what it kept, those of ``x``, of the last
+      block of ``u`` (the other blocks' are those of ``x``), and of the states before,
+      the way through ``u`` left out.
 
     Parameters
     ----------
@@ -168,16 +168,13 @@ class RecurrentLayer(keras.layers.Layer):
         dtype = "bfloat16" if in_training else self.compute_dtype
         padding = ops.cast(padding, self.compute_dtype)[:, :, None]
 
-        def run(inputs, padding):
-            function = functools.partial(self._run, padding, dtype, training)
-            weights = [self.kernel, self.bias, self.recurrent_kernel]
-            if self.reset_after:
-                weights.append(self.recurrent_bias)
-            if self.learn_initial_state:
-                weights += self.initial_states
-            return custom_gradient(function, inputs, *weights)
-
-        return side_by_side(run, inputs, padding)
+        function = functools.partial(self._run, padding, dtype, training)
+        weights = [self.kernel, self.bias, self.recurrent_kernel]
+        if self.reset_after:
+            weights.append(self.recurrent_bias)
+        if self.learn_initial_state:
+            weights += self.initial_states
+        return custom_gradient(function, inputs, *weights)
 
     def prepare(self, x, padding):
         """Let a cell hold its states at padded steps by means of `x`."""
@@ -203,7 +200,7 @@ class RecurrentLayer(keras.layers.Layer):
         x = self.prepare(x, ops.cast(padding, dtype))
 
         def go(keeps):
-            def step(states, inputs):
+            def step(states, inputs, _):
                 *x, padding = map(self._exact, inputs)
                 u = ops.matmul(ops.cast(states[0], dtype), recurrent)
                 # In blocks first: TensorFlow shares a larger cast out among cores.
@@ -211,29 +208,29 @@ class RecurrentLayer(keras.layers.Layer):
                 if self.reset_after:
                     u[-1] = u[-1] + recurrent_bias
                 states, kept = self.advance(states, x, u, padding)
-                return states, (states[0], *kept) if keeps else (states[0],)
+                return states, states[:1], kept if keeps else ()
 
-            _, (hidden, *kept) = scan(
+            _, (hidden,), kept = scan(
                 step, initial, (*x, padding), reverse=self.reverse
             )
-            return stacked(hidden), kept
+            return hidden, kept
 
         hidden, kept = go(keeps)
 
         def gradient(upstream):
+            before = _shifted(hidden, initial[0], self.reverse)
             of_initial, of_blocks = self._go_back(
-                upstream, kept if keeps else go(True)[1], recurrent
+                upstream, before, kept if keeps else go(True)[1], recurrent
             )
             of_x = of_blocks[: self.n_blocks]
             of_u = [*of_x[:-1], of_blocks[-1]]
-            before = _rows(_shifted(hidden, initial[0], self.reverse))
             transposed = [ops.transpose(block) for block in self._blocks(kernel)]
             of_rows = self._sum_of_products(of_x, transposed)
             gradients = [
                 ops.reshape(of_rows, ops.shape(inputs)),
                 _products(rows, of_x),
                 ops.concatenate([_sum_of_rows(block) for block in of_x]),
-                _products(ops.cast(before, dtype), of_u),
+                _products(ops.cast(_rows(before), dtype), of_u),
             ]
             if self.reset_after:
                 gradients.append(_sum_of_rows(of_u[-1]))
@@ -243,31 +240,32 @@ class RecurrentLayer(keras.layers.Layer):
 
         return hidden, gradient
 
-    def _go_back(self, upstream, kept, recurrent):
+    def _go_back(self, upstream, before, kept, recurrent):
         """Gradients of the initial states; and, all steps' rows, of each block.
 
         The blocks are those of ``x`` and, where it differs, the last of ``u``.
         """
         transposed = [ops.transpose(block) for block in self._blocks(recurrent)]
 
-        def step(gradients, inputs):
-            upstream, *kept = inputs
+        def step(gradients, inputs, kept):
+            upstream, before = inputs
             gradients = (gradients[0] + upstream, *gradients[1:])
-            of_x, of_last, passed = self.retreat(gradients, kept)
+            of_x, of_last, passed = self.retreat(gradients, before, kept)
             of_x = [ops.cast(block, recurrent.dtype) for block in of_x]
             of_last = ops.cast(of_last, recurrent.dtype)
             through_u = self._sum_of_products([*of_x[:-1], of_last], transposed)
             of_blocks = (*of_x, of_last) if self.reset_after else tuple(of_x)
-            return (passed[0] + through_u, *passed[1:]), of_blocks
+            return (passed[0] + through_u, *passed[1:]), of_blocks, ()
 
         zeros = ops.zeros_like(upstream[0])
-        of_initial, of_blocks = scan(
+        of_initial, of_blocks, _ = scan(
             step,
             (zeros,) * self.n_states,
-            (upstream, *kept),
+            (upstream, before),
+            kept=kept,
             reverse=not self.reverse,
         )
-        return of_initial, [_rows(stacked(block)) for block in of_blocks]
+        return of_initial, list(map(_rows, of_blocks))
 
     def _sum_of_products(self, blocks, kernels):
         products = map(ops.matmul, blocks, kernels)
@@ -315,7 +313,7 @@ class SimpleRecurrent(RecurrentLayer):
         new = ops.tanh(x[0] + u[0])
         return (padding * h + (1.0 - padding) * new,), (new, padding)
 
-    def retreat(self, gradients, kept):
+    def retreat(self, gradients, before, kept):
         (of_h,) = gradients
         new, padding = kept
         held = padding * of_h
@@ -358,16 +356,16 @@ class GRU(RecurrentLayer):
         r = self.gate(x_r + u_r)
         c = ops.tanh(x_c + r * u_c)
         # Written so that z = 1 gives h to the last bit.
-        new, away = 1.0 - z, h - c
-        return (h - new * away,), (new, r, c, u_c, away)
+        new = 1.0 - z
+        return (h - new * (h - c),), (new, r, c, u_c)
 
-    def retreat(self, gradients, kept):
+    def retreat(self, gradients, before, kept):
         (of_h,) = gradients
-        new, r, c, u_c, away = kept
+        new, r, c, u_c = kept
         of_new = of_h * new
         of_c = of_new * (1.0 - c * c)
         # The gates' slopes are the same at 1 - z as at z.
-        of_z = of_h * away * self.gate.slope(new)
+        of_z = of_h * (before - c) * self.gate.slope(new)
         of_r = of_c * u_c * self.gate.slope(r)
         return (of_z, of_r, of_c), of_c * r, (of_h - of_new,)
 
@@ -411,7 +409,7 @@ class LSTM(RecurrentLayer):
         )
         return states, (i, f, g, o, c, squashed, padding)
 
-    def retreat(self, gradients, kept):
+    def retreat(self, gradients, before, kept):
         of_h, of_c = gradients
         i, f, g, o, c, squashed, padding = kept
         held_h, held_c = padding * of_h, padding * of_c
