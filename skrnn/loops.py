@@ -67,7 +67,10 @@ def _scan_with_keras(step, initial, inputs, kept, reverse):
 
 
 class _Kept(NamedTuple):
-    """What the steps of a loop kept: lists, the last step's tensors at their ends."""
+    """What the steps of a loop kept: stacks, the last step's tensors on top.
+
+    TensorFlow's lists, for a TensorArray would hold all it has until its end.
+    """
 
     lists: tuple
     # Shape and dtype of a step's tensors.
@@ -99,10 +102,9 @@ def _pop(lists, specs):
         )
         for one, spec in zip(lists, specs, strict=True)
     ]
-    tensors = tuple(
-        tf.ensure_shape(one.tensor, spec.shape)
-        for one, spec in zip(popped, specs, strict=True)
-    )
+    for one, spec in zip(popped, specs, strict=True):
+        one.tensor.set_shape(spec.shape)
+    tensors = tuple(one.tensor for one in popped)
     return tensors, tuple(one.output_handle for one in popped)
 
 
@@ -139,7 +141,6 @@ def _scan_with_tensorflow(step, initial, inputs, kept, reverse):
         lambda count, *_: count < n_steps,
         body,
         (tf.constant(0), initial, given, outputs, tuple(map(_empty_list, specs))),
-        maximum_iterations=n_steps,
     )
     return states, tuple(array.stack() for array in outputs), _Kept(keeps, specs)
 

@@ -45,6 +45,8 @@ def place_labels(
     -------
     list of matplotlib Annotation
     """
+    from matplotlib.patheffects import withStroke
+
     # The layout has to be settled before anything is measured.
     ax.figure.draw_without_rendering()
     inside = ax.get_window_extent()
@@ -62,6 +64,8 @@ def place_labels(
             fontsize=8,
             # A word is no formula.
             parse_math=False,
+            # Readable over points, too.
+            path_effects=[withStroke(linewidth=2, foreground=ax.get_facecolor())],
         )
         for dx, dy, ha, va in _SIDES:
             label.set(position=(dx, dy), ha=ha, va=va)
