@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from functools import reduce
+
 import numpy as np
 from scipy.sparse import csr_matrix
 
@@ -10,7 +13,8 @@ from skrnn.sequences import UNKNOWN_ID, Sequences
 # An n-gram of a single text says nothing of others.
 _LEAST_TEXTS = 2
 
-_ABSENT = -1
+# Texts are taken so many ids at a time: what that needs is some hundred bytes an id.
+_IDS_A_PART = 2**20
 
 
 class NGrams:
@@ -57,17 +61,11 @@ class NGrams:
             1 where a text holds an n-gram.
         """
         self._keys = []
-
-        def learn(keys, rows):
-            known, numbers = np.unique(keys, return_inverse=True)
-            held = _unique(rows * len(known) + numbers) % max(len(known), 1)
-            n_texts = np.bincount(held, minlength=len(known))
-            kept = n_texts >= _least_texts(n_texts, self.max_features)
-            self._keys.append(known[kept])
-            renumbered = np.where(kept, np.cumsum(kept) - 1, _ABSENT)
-            return renumbered[numbers]
-
-        return self._mark(sequences, [learn] * self.max_n)
+        for _ in range(self.max_n):
+            counts = map(self._count, _parts(sequences))
+            keys, n_texts = _add_up(counts)
+            self._keys.append(keys[n_texts >= _least_texts(n_texts, self.max_features)])
+        return self.transform(sequences)
 
     def find(self, sequences: Sequences) -> list[tuple[np.ndarray, np.ndarray]]:
         """Find the n-grams known, at every place where they stand.
@@ -83,7 +81,14 @@ class NGrams:
             Positions in ``sequences.ids`` of the n-grams' first ids, and the
             n-grams' column numbers in what `transform` gives.
         """
-        return list(self._find(sequences, self._look_ups()))
+        found = []
+        n_features = 0
+        candidates = _Candidates(sequences, self.n_ids)
+        for known in self._keys:
+            places, numbers = candidates.find(known)
+            found.append((places, numbers + n_features))
+            n_features += len(known)
+        return found
 
     def transform(self, sequences: Sequences) -> csr_matrix:
         """Mark the n-grams known.
@@ -98,72 +103,126 @@ class NGrams:
         csr_matrix of shape (n_texts, n_features), float32
             1 where a text holds an n-gram.
         """
-        return self._mark(sequences, self._look_ups())
-
-    def _look_ups(self):
-        """The numberings that know what was learned."""
-
-        def look_up(known):
-            def numbers(keys, rows):
-                if not len(known):
-                    return np.full(len(keys), _ABSENT)
-                places = np.searchsorted(known, keys)
-                places[places == len(known)] = 0
-                return np.where(known[places] == keys, places, _ABSENT)
-
-            return numbers
-
-        return map(look_up, self._keys)
-
-    def _find(self, sequences: Sequences, numberings):
-        """Places and columns of the n-grams of each length, by its numbering."""
-        ids = sequences.ids.astype(np.int64)
-        lengths = sequences.lengths
-        rows = _texts_of_ids(sequences)
-        stops = np.repeat(sequences.offsets[1:], lengths)
-        # An n-gram's place is that of its first id; `numbers` are those of one id less.
-        places = np.arange(len(ids))
-        numbers = np.zeros(len(ids), np.int64)
-        n_features = 0
-        for n, numbering in enumerate(numberings, start=1):
-            last = places + n - 1
-            whole = last < stops[places]
-            places, numbers, last = places[whole], numbers[whole], last[whole]
-            known = ids[last] > UNKNOWN_ID
-            places, numbers, last = places[known], numbers[known], last[known]
-            numbers = numbering(numbers * self.n_ids + ids[last], rows[places])
-            present = numbers != _ABSENT
-            places, numbers = places[present], numbers[present]
-            yield places, numbers + n_features
-            n_features += len(self._keys[n - 1])
-
-    def _mark(self, sequences: Sequences, numberings) -> csr_matrix:
-        n_texts = len(sequences)
-        found = self._find(sequences, numberings)
-        places, of_ngram = map(np.concatenate, zip(*found, strict=True))
-        of_text = _texts_of_ids(sequences)[places]
-        n_features = self.n_features
-        marked = _unique(of_text * max(n_features, 1) + of_ngram)
-        of_text, of_ngram = np.divmod(marked, max(n_features, 1))
-        stops = np.cumsum(np.bincount(of_text, minlength=n_texts))
+        marks = [self._mark(part) for part in _parts(sequences)]
+        columns, n_of_texts = map(np.concatenate, zip(*marks, strict=True))
+        del marks
         return csr_matrix(
             (
-                np.ones(len(marked), np.float32),
-                of_ngram.astype(np.int32),
-                np.concatenate([[0], stops]),
+                np.ones(len(columns), np.float32),
+                columns,
+                np.concatenate([[0], np.cumsum(n_of_texts)]),
             ),
-            shape=(n_texts, n_features),
+            shape=(len(sequences), self.n_features),
         )
+
+    def _count(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        """N-grams of one id more than those known, and how many texts hold each."""
+        candidates = _Candidates(sequences, self.n_ids)
+        for known in self._keys:
+            candidates.find(known)
+        texts = _texts_of_ids(sequences)[candidates.places]
+        n_texts = len(sequences)
+        keys = _unique(candidates.keys * n_texts + texts) // n_texts
+        first = _first_of_runs(keys)
+        return keys[first], np.diff(first, append=len(keys))
+
+    def _mark(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        """Columns of the n-grams each text holds, and how many these are."""
+        found = zip(*self.find(sequences), strict=True)
+        places, columns = map(np.concatenate, found)
+        n_features = max(self.n_features, 1)
+        texts = _texts_of_ids(sequences)[places]
+        texts, columns = np.divmod(_unique(texts * n_features + columns), n_features)
+        return columns.astype(np.int32), np.bincount(texts, minlength=len(sequences))
+
+
+class _Candidates:
+    """Places where an n-gram may stand, and its key: first of one id, then of more.
+
+    The key is the number of the n-gram without its last id, times `n_ids`, and that id.
+    """
+
+    def __init__(self, sequences: Sequences, n_ids: int):
+        self._ids = sequences.ids.astype(np.int64)
+        self._stops = np.repeat(sequences.offsets[1:], sequences.lengths)
+        self._n_ids = n_ids
+        self._n = 0
+        self._extend(np.arange(len(self._ids)), np.zeros(len(self._ids), np.int64))
+
+    def find(self, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Places of the n-grams known, and their numbers; go on to longer ones."""
+        if not len(known):
+            places = numbers = np.empty(0, np.int64)
+        else:
+            numbers = np.searchsorted(known, self.keys)
+            numbers[numbers == len(known)] = 0
+            found = known[numbers] == self.keys
+            places, numbers = self.places[found], numbers[found]
+        self._extend(places, numbers)
+        return places, numbers
+
+    def _extend(self, places: np.ndarray, numbers: np.ndarray) -> None:
+        last = places + self._n
+        within = last < self._stops[places]
+        places, numbers, last = places[within], numbers[within], self._ids[last[within]]
+        whole = last > UNKNOWN_ID
+        self.places = places[whole]
+        self.keys = numbers[whole] * self._n_ids + last[whole]
+        self._n += 1
+
+
+def _parts(sequences: Sequences) -> Iterator[Sequences]:
+    """Texts that follow one another, `_IDS_A_PART` ids or one text at a time."""
+    lengths, offsets = sequences.lengths, sequences.offsets
+    # Texts without ids count, too, so that they are not too many.
+    before = np.concatenate([[0], np.cumsum(np.maximum(lengths, 1))])
+    start = 0
+    while start < len(lengths):
+        within = np.searchsorted(before, before[start] + _IDS_A_PART, side="right")
+        stop = max(int(within) - 1, start + 1)
+        ids = sequences.ids[offsets[start] : offsets[stop]]
+        yield Sequences.from_lengths(ids, lengths[start:stop])
+        start = stop
+
+
+_Counts = tuple[np.ndarray, np.ndarray]
+
+
+def _add_up(counts: Iterable[_Counts]) -> _Counts:
+    """Add up the counts of sorted keys.
+
+    Those of fewer keys first, so that a key is merged few times.
+    """
+    merged = []
+    for one in counts:
+        while merged and len(merged[-1][0]) <= len(one[0]):
+            one = _merge(merged.pop(), one)
+        merged.append(one)
+    return reduce(_merge, reversed(merged))
+
+
+def _merge(one: _Counts, other: _Counts) -> _Counts:
+    keys, counts = map(np.concatenate, zip(one, other, strict=True))
+    # Stable sorting merges what is sorted in two parts.
+    order = np.argsort(keys, kind="stable")
+    keys, counts = keys[order], counts[order]
+    first = _first_of_runs(keys)
+    return keys[first], np.add.reduceat(counts, first) if len(first) else counts
 
 
 def _texts_of_ids(sequences: Sequences) -> np.ndarray:
     return np.repeat(np.arange(len(sequences)), sequences.lengths)
 
 
+def _first_of_runs(values: np.ndarray) -> np.ndarray:
+    """Where sorted values differ from those before them."""
+    return np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+
+
 def _unique(values: np.ndarray) -> np.ndarray:
     """Sort and drop repeats, which NumPy's own hashing does many times slower."""
     values = np.sort(values)
-    return values[np.diff(values, prepend=values[:1] - 1) != 0]
+    return values[_first_of_runs(values)]
 
 
 def _least_texts(n_texts: np.ndarray, max_features: int) -> int:

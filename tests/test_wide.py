@@ -74,6 +74,25 @@ def test_ngrams_are_those_of_count_vectorizer(learned, others, max_n):
         )
 
 
+@pytest.mark.parametrize("ids_a_part", [1, 7, 64])
+def test_texts_taken_in_parts_give_the_same_ngrams(ids_a_part, monkeypatch):
+    sequences = Tokenizer().fit_transform([*TOPIC_TEXTS, "", *TEXTS, "", *TOPIC_TEXTS])
+
+    def learn():
+        ngrams = NGrams(10**4, max_n=3, max_features=20)
+        return ngrams, ngrams.fit_transform(sequences)
+
+    expected_ngrams, expected = learn()
+    monkeypatch.setattr("skrnn.ngrams._IDS_A_PART", ids_a_part)
+    ngrams, marks = learn()
+    assert_array_equal(
+        np.concatenate(ngrams._keys), np.concatenate(expected_ngrams._keys)
+    )
+    assert marks.shape == expected.shape
+    assert (marks != expected).nnz == 0
+    assert (expected_ngrams.transform(sequences) != marks).nnz == 0
+
+
 def test_ngrams_leave_unknown_tokens_out():
     tokenizer = Tokenizer(vocabulary=["a", "b"])
     ngrams = NGrams(4, max_n=2, max_features=100)
