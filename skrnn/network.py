@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -182,18 +181,37 @@ class SequenceEncoder(keras.Model):
         -------
         tensor of shape (batch, representation_size)
         """
-        read = functools.partial(self._read, training=training)
-        return side_by_side(read, x, padding)
+        masks = self._masks(x) if training else {}
 
-    def _read(self, x, padding, training):
+        def read(x, padding, *drawn):
+            drawn = dict(zip(masks, drawn, strict=True))
+            return self._read(x, padding, drawn, training)
+
+        return side_by_side(read, x, padding, *masks.values())
+
+    def _masks(self, x):
+        """For each level that drops any, a mask a text, the same at all its steps.
+
+        They are drawn for the whole batch: what is drawn must not depend on whether its
+        halves are read side by side.
+        """
+        width = self.hidden_size * len(self.directions)
+        sizes = [x.shape[-1], *[width] * len(self.dropouts)]
+        return {
+            level: dropout(ops.ones((1, ops.shape(x)[1], size), x.dtype), training=True)
+            for level, (dropout, size) in enumerate(
+                zip([self.embedding_dropout, *self.dropouts], sizes, strict=True)
+            )
+            if dropout.rate
+        }
+
+    def _read(self, x, padding, masks, training):
         n_directions = len(self.directions)
-        levels = range(0, len(self.recurrent_layers), n_directions)
-        dropouts = [self.embedding_dropout, *self.dropouts]
-        for level, dropout in zip(levels, dropouts, strict=True):
-            if training and dropout.rate:
-                # One mask a text, the same at all its steps.
-                x = x * dropout(ops.ones_like(x[:1]), training=True)
-            layers = self.recurrent_layers[level : level + n_directions]
+        for level in range(len(self.recurrent_layers) // n_directions):
+            if level in masks:
+                x = x * masks[level]
+            first = level * n_directions
+            layers = self.recurrent_layers[first : first + n_directions]
             hidden = [layer(x, padding, training=training) for layer in layers]
             x = ops.concatenate(hidden, axis=-1) if n_directions > 1 else hidden[0]
         pooled = [
