@@ -1,0 +1,213 @@
+"""The network under the head: embedding, recurrent layers and pooling."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from skrnn._keras import keras
+from skrnn.layers import Embedding, pool
+from skrnn.loops import side_by_side
+from skrnn.recurrent import CELLS
+from skrnn.sequences import PADDING_ID
+
+ops = keras.ops
+
+# Every layer draws from seeds of its own, this far apart.
+_SEED_STRIDE = 16
+
+
+@keras.saving.register_keras_serializable("skrnn")
+class SequenceEncoder(keras.Model):
+    """Maps padded ids to the texts' representations.
+
+    Everything under the head: embedding, recurrent layers and pooling. It
+    stands on its own, so that it can be trained on something else first.
+
+    Parameters
+    ----------
+    vocabulary_size : int
+        Number of ids, the reserved ones included.
+
+    embedding_size, hidden_size : int
+        Widths of the embedding and of each recurrent layer's hidden states.
+
+    cell : {"gru", "lstm", "simple"}
+        Kind of recurrent layer.
+
+    n_layers : int
+        Number of recurrent layers, each reading the hidden states of the last.
+
+    bidirectional : bool
+        Whether every layer also reads the text from its end; the hidden states
+        of both directions stand side by side.
+
+    learn_initial_state : bool
+        Whether the states before the first token are learned.
+
+    gate_activation : {"hard_sigmoid", "steep_sigmoid", "sigmoid"}
+        The function of the gates.
+
+    pooling : {"last", "mean", "max", "concat"}
+        How the top layer's hidden states become one representation.
+
+    embedding_dropout : float in [0, 1)
+        Share of the embedding's dimensions dropped, the same for all tokens of
+        a text.
+
+    dropout : float in [0, 1)
+        Share of dimensions dropped between recurrent layers, the same for all
+        steps of a text.
+
+    l2 : float
+        Factor of the sum of squares of the kernels, added to the loss.
+
+    precision : {"float32", "bfloat16"}
+        What the recurrent layers' products are taken in while training.
+
+    seed : int
+        Fixes the initial weights and the dropout masks.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocabulary_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        cell: str,
+        n_layers: int,
+        bidirectional: bool,
+        learn_initial_state: bool,
+        gate_activation: str,
+        pooling: str,
+        embedding_dropout: float,
+        dropout: float,
+        l2: float,
+        precision: str,
+        seed: int,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._config = MappingProxyType(
+            {
+                "vocabulary_size": vocabulary_size,
+                "embedding_size": embedding_size,
+                "hidden_size": hidden_size,
+                "cell": cell,
+                "n_layers": n_layers,
+                "bidirectional": bidirectional,
+                "learn_initial_state": learn_initial_state,
+                "gate_activation": gate_activation,
+                "pooling": pooling,
+                "embedding_dropout": embedding_dropout,
+                "dropout": dropout,
+                "l2": l2,
+                "precision": precision,
+                "seed": seed,
+            }
+        )
+        self.hidden_size = hidden_size
+        self.pooling = pooling
+        self.precision = precision
+        self.directions = (False, True) if bidirectional else (False,)
+        n_poolings = 3 if pooling == "concat" else 1
+        self.representation_size = hidden_size * n_poolings * len(self.directions)
+        seeds = iter(range(seed, seed + 10**6, _SEED_STRIDE))
+        self.embedding = Embedding(vocabulary_size, embedding_size, seed=next(seeds))
+        self.embedding_dropout = keras.layers.Dropout(
+            embedding_dropout, seed=next(seeds)
+        )
+        self.recurrent_layers = [
+            CELLS[cell](
+                hidden_size,
+                gate_activation=gate_activation,
+                learn_initial_state=learn_initial_state,
+                reverse=reverse,
+                l2=l2,
+                precision=precision,
+                seed=next(seeds),
+                name=f"{cell}_{level}{'_reverse' if reverse else ''}",
+            )
+            for level in range(n_layers)
+            for reverse in self.directions
+        ]
+        self.dropouts = [
+            keras.layers.Dropout(dropout, seed=next(seeds)) for _ in range(n_layers - 1)
+        ]
+
+    def build(self, input_shape):
+        config = self._config
+        self.embedding.build(input_shape)
+        size = config["embedding_size"]
+        n_directions = len(self.directions)
+        for i, layer in enumerate(self.recurrent_layers):
+            if i == n_directions:
+                size = config["hidden_size"] * n_directions
+            layer.build((*input_shape, size))
+        self.built = True
+
+    def call(self, ids, training=False):
+        """Representations of shape (batch, representation_size)."""
+        ids = ops.transpose(ids)
+        padding = ops.equal(ids, PADDING_ID)
+        return self.read(self.embedding(ids), padding, training=training)
+
+    def read(self, x, padding, training=False):
+        """Representations of texts whose tokens are given as vectors.
+
+        Parameters
+        ----------
+        x : tensor of shape (steps, batch, embedding_size)
+            The tokens' vectors.
+
+        padding : bool tensor of shape (steps, batch)
+            True at steps that hold no token.
+
+        training : bool, default=False
+            Whether values are dropped.
+
+        Returns
+        -------
+        tensor of shape (batch, representation_size)
+        """
+        masks = self._masks(x) if training else {}
+
+        def read(x, padding, *drawn):
+            drawn = dict(zip(masks, drawn, strict=True))
+            return self._read(x, padding, drawn, training)
+
+        return side_by_side(read, x, padding, *masks.values())
+
+    def _masks(self, x):
+        """For each level that drops any, a mask a text, the same at all its steps.
+
+        They are drawn for the whole batch: what is drawn must not depend on whether its
+        halves are read side by side.
+        """
+        width = self.hidden_size * len(self.directions)
+        sizes = [x.shape[-1], *[width] * len(self.dropouts)]
+        return {
+            level: dropout(ops.ones((1, ops.shape(x)[1], size), x.dtype), training=True)
+            for level, (dropout, size) in enumerate(
+                zip([self.embedding_dropout, *self.dropouts], sizes, strict=True)
+            )
+            if dropout.rate
+        }
+
+    def _read(self, x, padding, masks, training):
+        n_directions = len(self.directions)
+        for level in range(len(self.recurrent_layers) // n_directions):
+            if level in masks:
+                x = x * masks[level]
+            first = level * n_directions
+            layers = self.recurrent_layers[first : first + n_directions]
+            hidden = [layer(x, padding, training=training) for layer in layers]
+            x = ops.concatenate(hidden, axis=-1) if n_directions > 1 else hidden[0]
+        pooled = [
+            pool(states, padding, self.pooling, reverse=reverse)
+            for states, reverse in zip(hidden, self.directions, strict=True)
+        ]
+        return ops.concatenate(pooled, axis=-1)
+
+    def get_config(self):
+        return dict(self._config)
