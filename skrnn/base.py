@@ -402,6 +402,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
         history = {"loss": []}
         if epochs:
+            if has_wide:
+                # First, for TensorFlow keeps the memory that training took.
+                columns = _columns(targets, model.head.units)
+                wide, of_wide = self._fit_wide(
+                    tokenizer, sequences, columns, weight, train, held_out
+                )
             with _put_back_on_error(model) if go_on else contextlib.nullcontext():
                 training_data = (
                     data(train) if len(held_out) else (read, targets, weight)
@@ -420,10 +426,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     decay=whole,
                 )
                 if has_wide:
-                    columns = _columns(targets, model.head.units)
-                    wide, of_wide = self._fit_wide(
-                        tokenizer, sequences, columns, weight, train, held_out
-                    )
                     blend = self._fit_blend(
                         model, of_wide, read, columns, weight, held_out
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import minimize
@@ -23,6 +24,9 @@ _ALPHA = 1.0
 # Weights of all outputs: 64 MiB at most.
 _MOST_WEIGHTS = 2**23
 _MOST_FEATURES = 2**20
+
+# How many are taken at a time, where NumPy and SciPy would copy all of them.
+_MARKS_A_STRETCH = 2**20
 
 
 class WidePart:
@@ -94,7 +98,8 @@ class WidePart:
         marks = self._ngrams.fit_transform(sequences)
         scores = np.empty((len(held_out), n_outputs))
         if len(held_out):
-            self._learn(marks[train], targets[train], sample_weight[train])
+            # Texts without weight are left out, as they are here without a copy.
+            self._learn(marks, targets, _only(train, sample_weight))
             scores = self._score(marks[held_out])
         self._learn(marks, targets, sample_weight)
         return scores
@@ -156,19 +161,23 @@ class WidePart:
     def _learn_one(self, marks: csr_matrix, target, sample_weight):
         """Weights of the marks, squares of the ratios, and the intercept."""
         signed = 2.0 * target - 1.0 if self.of_classes else target
-        if not marks.shape[1] or np.ptp(target) == 0:
+        if not marks.shape[1] or np.ptp(target[sample_weight > 0]) == 0:
             nothing = np.zeros(marks.shape[1])
             return nothing, nothing, self._constant(signed, sample_weight)
         ratios = _log_count_ratios(marks, signed, sample_weight)
-        scaled = normalize(_scale_columns(marks, ratios), copy=False)
         if self.of_classes:
             model = LogisticRegression(C=_C)
         else:
             model = Ridge(alpha=_ALPHA, solver="sparse_cg")
+        # The marks' own memory holds the inputs meanwhile.
+        for start in range(0, marks.nnz, _MARKS_A_STRETCH):
+            stretch = slice(start, start + _MARKS_A_STRETCH)
+            marks.data[stretch] = ratios[marks.indices[stretch]]
         with warnings.catch_warnings():
             # As good as converged, and no parameter could mend it.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(scaled, target, sample_weight=sample_weight)
+            model.fit(normalize(marks, copy=False), target, sample_weight=sample_weight)
+        marks.data.fill(1.0)
         intercept = float(np.ravel(model.intercept_)[0])
         return np.ravel(model.coef_) * ratios, ratios**2, intercept
 
@@ -177,7 +186,7 @@ class WidePart:
         mean = np.average(signed, weights=sample_weight)
         if not self.of_classes:
             return mean
-        n_texts = len(signed)
+        n_texts = np.count_nonzero(sample_weight)
         # One text more of either class keeps the odds finite.
         share = ((1 + mean) / 2 * n_texts + 1) / (n_texts + 2)
         return np.log(share / (1 - share))
@@ -270,18 +279,19 @@ class Blend:
 
 def _log_count_ratios(marks: csr_matrix, signed, sample_weight) -> np.ndarray:
     """How much more often each n-gram stands above than below, as a logarithm."""
-    n_features = marks.shape[1]
+    parts = np.column_stack([np.maximum(signed, 0), np.maximum(-signed, 0)])
+    parts *= sample_weight[:, None]
+    counts = np.ones((marks.shape[1], 2))
+    n_stretches = marks.nnz // _MARKS_A_STRETCH + 1
+    stops = np.linspace(0, len(parts), n_stretches + 1, dtype=int)
+    for start, stop in pairwise(stops):
+        counts += marks[start:stop].T @ parts[start:stop]
+    above, below = np.log(counts / counts.sum(axis=0)).T
+    return (above - below).astype(np.float32)
 
-    def share(part):
-        count = 1.0 + marks.T @ (part * sample_weight)
-        return count / count.sum()
 
-    ratios = np.log(share(np.maximum(signed, 0))) - np.log(
-        share(np.maximum(-signed, 0))
-    )
-    return ratios.astype(np.float32).reshape(n_features)
-
-
-def _scale_columns(marks: csr_matrix, factors: np.ndarray) -> csr_matrix:
-    data = marks.data * factors[marks.indices]
-    return csr_matrix((data, marks.indices, marks.indptr), shape=marks.shape)
+def _only(texts: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
+    """The weights of these texts; others have none."""
+    weight = np.zeros_like(sample_weight)
+    weight[texts] = sample_weight[texts]
+    return weight

@@ -31,7 +31,7 @@ from skrnn._patterns import word_pattern
 from skrnn.datasets import load_docstrings
 from skrnn.ngrams import NGrams
 from skrnn.tokenizer import Tokenizer
-from skrnn.wide import Blend
+from skrnn.wide import Blend, WidePart
 
 CORPUS = st.lists(st.text("abc", max_size=12), min_size=1, max_size=8)
 
@@ -224,6 +224,33 @@ def test_sample_weight_reaches_the_wide_part():
     fitted = classifier(wide=True).fit(texts, labels, sample_weight=weight)
     scores = fitted.wide_.scores(fitted.tokenizer_.transform(["fine", "dull"]))
     assert scores[0, 0] > 0 > scores[1, 0]
+
+
+@pytest.mark.parametrize("of_classes", [True, False])
+def test_held_out_texts_are_scored_unseen(of_classes):
+    sequences = Tokenizer().fit_transform(TEXTS * 5)
+    targets = np.tile(LABELS, 5)[:, None] == "good"
+    every = np.arange(len(sequences))
+    train, held_out = every[:40], every[40:]
+
+    def scores_and_kept(targets):
+        wide = WidePart(100, max_n=2, of_classes=of_classes)
+        scores = wide.fit(
+            sequences,
+            targets.astype(float),
+            np.ones(len(sequences)),
+            train=train,
+            held_out=held_out,
+        )
+        return scores, wide.scores(sequences)
+
+    others = targets.copy()
+    others[held_out] = ~others[held_out]
+    scores, kept = scores_and_kept(targets)
+    same_scores, others_kept = scores_and_kept(others)
+    assert_array_equal(scores, same_scores)
+    assert np.ptp(scores) > 0.1
+    assert not np.allclose(kept, others_kept)
 
 
 def test_fit_warns_of_nothing(docstrings, recwarn):
