@@ -323,7 +323,7 @@ class Fails(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 1:
-            raise self.error
+            raise self.error("enough")
 
 
 class Diverges(keras.callbacks.Callback):
@@ -339,8 +339,8 @@ CAUSES = {
     "NaN in y": {"y": [np.nan] * 16},
     "bad weight": {"sample_weight": [-1] * 16},
     "bad parameter": {"params": {"batch_size": 0}},
-    "error in a callback": {"params": {"callbacks": Fails(RuntimeError("enough"))}},
-    "interrupted": {"params": {"callbacks": Fails(KeyboardInterrupt())}},
+    "error in a callback": {"params": {"callbacks": Fails(RuntimeError)}},
+    "interrupted": {"params": {"callbacks": Fails(KeyboardInterrupt)}},
     "diverged": {"params": {"callbacks": Diverges()}},
 }
 ERRORS = (ValueError, RuntimeError, KeyboardInterrupt)
@@ -375,7 +375,7 @@ def test_error_leaves_an_unfitted_estimator_unfitted(cause):
 
 def test_compiled_network_goes_on_after_an_error():
     untouched = RNNTextClassifier(**TINY | PARAMS).fit(TEXTS, LABELS)
-    failing = copy.deepcopy(untouched).set_params(callbacks=Fails(RuntimeError()))
+    failing = copy.deepcopy(untouched).set_params(callbacks=Fails(RuntimeError))
     with pytest.raises(RuntimeError):
         failing.partial_fit(TEXTS, LABELS)
     assert_same_model(failing, untouched)
