@@ -4,15 +4,14 @@
 
 Every fit is one line of JSON in the file, and the probabilities it gave lie in a
 folder beside it, for the votes; a run that was cut off goes on where it stopped. At the
-end, tables of the
-means over the seeds, and with ``--figure`` error against size. A seed draws the texts
-to learn from and starts the network. What is tested on is seen by no choice: the
-linear models choose by cross-validation of the texts they learn from, and ours take
-their defaults. fastText is a peer where it is installed: the extra "benchmark" has it.
+end, tables of the means over the seeds, and with ``--figure`` error against size.
+``_corpora.py`` says where the corpora are from. A seed draws the texts to learn from
+and starts the network. What is tested on is seen by no choice: the linear models choose
+by cross-validation of the texts they learn from, and ours take their defaults. fastText
+is a peer where it is installed: the extra "benchmark" has it.
 """
 
 import argparse
-import csv
 import json
 from collections import defaultdict
 from importlib.util import find_spec
@@ -20,6 +19,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+from _corpora import CORPORA, OF_CHARACTERS, OTHERS, read_corpus
 from _fasttext import FastTextClassifier
 from _measuring import machine
 from scipy.special import expit, logit, softmax
@@ -32,12 +32,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer
 
 from skrnn import RNNTextClassifier, RNNTextRegressor
-from skrnn.datasets import fetch_imdb, load_docstrings
+from skrnn.datasets import fetch_imdb
 
 SIZES = (1000, 2500, 10_000, 25_000)
 NGRAMS = {"ngram_range": (1, 2)}
 MIN_DF = [1, 2]
-CORPORA = ("ag_news", "trec", "subj", "docstrings")
 
 
 class NBLogisticRegression(ClassifierMixin, BaseEstimator):
@@ -103,6 +102,22 @@ def fasttext(seed):
     return GridSearchCV(FastTextClassifier(random_state=seed), grid, cv=3)
 
 
+def tfidf_of_characters(seed):
+    steps = make_pipeline(
+        TfidfVectorizer(sublinear_tf=True, analyzer="char_wb"),
+        LogisticRegression(max_iter=1000),
+    )
+    grid = {
+        "tfidfvectorizer__ngram_range": [(1, 3), (1, 5)],
+        "logisticregression__C": [1, 10, 100],
+    }
+    return GridSearchCV(steps, grid, cv=3)
+
+
+def default_of_characters(seed):
+    return RNNTextClassifier(analyzer="char", random_state=seed)
+
+
 def ridge(seed):
     steps = make_pipeline(
         TfidfVectorizer(sublinear_tf=True, **NGRAMS), Ridge(solver="sparse_cg")
@@ -135,6 +150,10 @@ CLASSIFIERS = {
     "RNNTextClassifier()": default,
     "RNNTextClassifier(wide=False)": alone,
 }
+CLASSIFIERS_BY_CHARACTER = {
+    "TF-IDF of characters + logistic regression, tuned": tfidf_of_characters,
+    'RNNTextClassifier(analyzer="char")': default_of_characters,
+}
 REGRESSORS = {
     "TF-IDF + ridge, tuned": ridge,
     "RNNTextRegressor()": default_values,
@@ -145,7 +164,7 @@ LINEAR = "NB-SVM, tuned"
 DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
 PAIR = "vote of NB-SVM and the net alone"
 SEEDS = "soft vote of RNNTextClassifier() of all seeds"
-ORDER = [*CLASSIFIERS, PAIR, SEEDS]
+ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, PAIR, SEEDS]
 
 
 def calibration_error(correct, confidence, n_bins=15):
@@ -194,40 +213,6 @@ def measure(make, seed, train, test):
     if getattr(model, "blend_", None) is not None:
         figures["factors"] = model.blend_.factors_.tolist()
     return figures, probabilities
-
-
-def read_corpus(name, folder):
-    """Texts and labels to learn from and to test on."""
-    if name == "docstrings":
-        texts, labels = load_docstrings(return_X_y=True)
-        return _split(list(texts), np.asarray(labels))
-    if name == "ag_news":
-        with (folder / "ag_news_7600.csv").open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.reader(lines))
-        # Backslashes stand for line breaks.
-        texts = [f"{title} {text}".replace("\\", " ") for _, title, text in rows]
-        return _split(texts, np.array([topic for topic, _, _ in rows]))
-    if name == "subj":
-        return _split(*_read_tsv(folder / "subj.tsv"))
-    return _read_tsv(folder / "trec_train.tsv"), _read_tsv(folder / "trec_test.tsv")
-
-
-def _read_tsv(path):
-    # Some texts hold characters at which `splitlines` would part them.
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
-    return list(texts), np.array(labels)
-
-
-def _split(texts, labels):
-    """A fifth, 5,000 at most, to test on; no choice was ever made by these."""
-    drawn = np.random.RandomState(0).permutation(len(texts))
-    n_test = min(len(texts) // 5, 5000)
-
-    def part(positions):
-        return [texts[i] for i in positions], labels[positions]
-
-    return part(drawn[n_test:]), part(drawn[:n_test])
 
 
 def subset(texts, y, size, seed):
@@ -296,12 +281,13 @@ def tasks(arguments):
                     (train.data, train.stars),
                     (test.data, test.stars),
                 )
-    for corpus in CORPORA:
+    for corpus in (*CORPORA, *OTHERS):
         if corpus not in arguments.corpora:
             continue
+        models = CLASSIFIERS_BY_CHARACTER if corpus in OF_CHARACTERS else CLASSIFIERS
         drawn, test = read_corpus(corpus, Path(arguments.data_home or "."))
         for seed in arguments.seeds:
-            for name, make in CLASSIFIERS.items():
+            for name, make in models.items():
                 yield (
                     {
                         "corpus": corpus,
@@ -421,7 +407,12 @@ def main():
     parser.add_argument("--data-home", help="folder of aclImdb_v1.tar.gz and the rest")
     parser.add_argument("--out", default="accuracy.jsonl", help="file of the lines")
     parser.add_argument(
-        "--corpora", nargs="+", default=["imdb", "stars", *CORPORA], metavar="NAME"
+        "--corpora",
+        nargs="+",
+        default=["imdb", "stars", *CORPORA],
+        choices=["imdb", "stars", *CORPORA, *OTHERS],
+        metavar="NAME",
+        help=f"default: imdb stars {' '.join(CORPORA)}; others: {' '.join(OTHERS)}",
     )
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
