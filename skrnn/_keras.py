@@ -15,6 +15,10 @@ import sys
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NOTHING = "3"
 
+# TensorFlow would take nearly all of a GPU's memory when it starts, also from the
+# other processes of a search. Whoever sets "false" wants that.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
 
 @contextlib.contextmanager
 def _native_stderr_closed():

@@ -81,3 +81,22 @@ def test_layers_on_jax():
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"},
         check=True,
     )
+
+
+@pytest.mark.parametrize("chosen", [None, "false"])
+def test_memory_of_a_gpu_is_taken_as_needed_unless_its_user_says_otherwise(chosen):
+    name = "TF_FORCE_GPU_ALLOW_GROWTH"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    if chosen is not None:
+        environment[name] = chosen
+    program = (
+        f"import os; from skrnn import RNNTextClassifier; print(os.environ[{name!r}])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == (chosen or "true")
