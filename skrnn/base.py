@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -66,17 +65,6 @@ _MOST_IDS = {"word": 2, "char": 5}
 
 
 @contextlib.contextmanager
-def _put_back_on_error(model: SequenceModel):
-    """Undo what training has done to a model when anything is raised."""
-    state = model.get_state()
-    try:
-        yield
-    except BaseException:
-        model.set_state(state)
-        raise
-
-
-@contextlib.contextmanager
 def _memory_errors_explained(what_to_lower: str):
     try:
         yield
@@ -90,8 +78,8 @@ def _memory_errors_explained(what_to_lower: str):
 
 
 def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
-    """One column of 0 and 1 a class, where targets are classes' numbers."""
-    return np.eye(n_outputs)[targets] if targets.ndim == 1 else targets
+    """A column for each class, true where it is a text's; values as they are."""
+    return np.eye(n_outputs, dtype=bool)[targets] if targets.ndim == 1 else targets
 
 
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
@@ -362,7 +350,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """
         self._validate_params()
         check_keras_objects(self)
-        has_wide = whole and self._has_wide()
+        loss = self._fitted_loss if go_on else self.loss
+        has_wide = whole and self._has_wide(loss)
         texts, y, weight = self._check_data(X, y, sample_weight, reset=not go_on)
         if go_on:
             random_state = copy.deepcopy(self._random_state)
@@ -393,7 +382,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             model = self._build_model(
                 tokenizer, sequences, target_encoder, random_state
             )
-        wide, blend = (self.wide_, self.blend_) if go_on else (None, None)
+        # Texts of one more call leave the wide part as it is.
+        wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
         cut_to = self._cut_to if go_on else (self.max_length, self.truncate)
         read = sequences.cut(*cut_to)
 
@@ -402,13 +392,15 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
         history = {"loss": []}
         if epochs:
+            callbacks = self._build_callbacks()
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
                 columns = _columns(targets, model.head.units)
                 wide, of_wide = self._fit_wide(
                     tokenizer, sequences, columns, weight, train, held_out
                 )
-            with _put_back_on_error(model) if go_on else contextlib.nullcontext():
+                columns = columns[held_out]
+            with model.put_back_on_error() if go_on else contextlib.nullcontext():
                 training_data = (
                     data(train) if len(held_out) else (read, targets, weight)
                 )
@@ -416,6 +408,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     model,
                     training_data,
                     data(held_out) if early_stopping else None,
+                    callbacks,
                     epochs=(
                         auto_epochs(training_data[0].lengths, self.batch_size)
                         if epochs == "auto"
@@ -426,8 +419,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     decay=whole,
                 )
                 if has_wide:
-                    blend = self._fit_blend(
-                        model, of_wide, read, columns, weight, held_out
+                    of_network = (
+                        model.predict(read[held_out]) if len(held_out) else of_wide
+                    )
+                    blend = Blend(model.activation.__name__).fit(
+                        of_network, of_wide, columns, weight[held_out]
                     )
         earlier = self.history_ if go_on else {}
         self.history_ = {
@@ -437,13 +433,15 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         n_earlier = len(earlier.get("loss", []))
         self.n_iter_ = len(self.history_["loss"])
         self.best_epoch_ = (
-            n_earlier + int(np.argmin(history["val_loss"])) + 1
+            # After a divergence the last ones are no numbers.
+            n_earlier + int(np.nanargmin(history["val_loss"])) + 1
             if "val_loss" in history
             else None
         )
         self.tokenizer_ = tokenizer
         self.model_ = model
         self._cut_to = cut_to
+        self._fitted_loss = loss
         self.wide_ = wide
         self.blend_ = blend
         self._target_encoder = target_encoder
@@ -451,14 +449,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._split_seed = split_seed
         return self
 
-    def _has_wide(self) -> bool:
-        default = inspect.signature(type(self)).parameters["loss"].default
-        if self.wide is True and self.loss != default:
+    def _has_wide(self, loss) -> bool:
+        if self.wide is True and loss != self._wide_loss:
             raise ValueError(
-                f"wide=True needs loss={default!r}, got loss={self.loss!r}. Use "
+                f"wide=True needs loss={self._wide_loss!r}, got loss={loss!r}. Use "
                 "wide='auto' or wide=False."
             )
-        return self.wide is True or (self.wide == "auto" and self.loss == default)
+        return self.wide is True or (self.wide == "auto" and loss == self._wide_loss)
 
     def _split(self, y, seed: int, early_stopping: bool, has_wide: bool):
         """Positions of the texts to train the network with, and of those held out."""
@@ -486,18 +483,14 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """The wide part, and what one that has not seen them scores the held out."""
         wide = WidePart(
             len(tokenizer.vocabulary_) + N_RESERVED_IDS,
-            max_n=_MOST_IDS[self.analyzer],
+            # Not the parameter, which may have changed before a warm start.
+            max_n=_MOST_IDS[tokenizer.analyzer],
             of_classes=is_classifier(self),
         )
         of_held_out = wide.fit(
             sequences, columns, weight, train=train, held_out=held_out
         )
         return wide, of_held_out
-
-    def _fit_blend(self, model, of_wide, read, columns, weight, held_out) -> Blend:
-        of_network = model.predict(read[held_out]) if len(held_out) else of_wide
-        blend = Blend(model.activation.__name__)
-        return blend.fit(of_network, of_wide, columns[held_out], weight[held_out])
 
     def _build_model(
         self, tokenizer, sequences, target_encoder, random_state
@@ -540,10 +533,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return model
 
     def _train(
-        self, model, data, held_out, *, epochs, initial_epoch, random_state, decay
+        self,
+        model,
+        data,
+        held_out,
+        callbacks,
+        *,
+        epochs,
+        initial_epoch,
+        random_state,
+        decay,
     ) -> dict[str, list[float]]:
         sequences, targets, weight = data
-        callbacks = self._build_callbacks()
         if held_out is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping(

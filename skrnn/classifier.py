@@ -23,9 +23,10 @@ _HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHin
 
 
 def _gives_probabilities(classifier) -> bool:
-    if classifier.loss in _HINGES:
+    loss = getattr(classifier, "_fitted_loss", classifier.loss)
+    if loss in _HINGES:
         raise AttributeError(
-            f"probability estimates are not available for loss={classifier.loss!r}"
+            f"probability estimates are not available for loss={loss!r}"
         )
     return True
 
@@ -90,6 +91,9 @@ callable, default="log_loss"
     >>> classifier.fit(texts, labels).predict(["a dull story", "fine"])
     array(['bad', 'good'], dtype='<U4')
     """
+
+    # What the wide part minimises.
+    _wide_loss = "log_loss"
 
     _parameter_constraints = {
         **TextEstimator._parameter_constraints,
@@ -270,7 +274,13 @@ callable, default="log_loss"
         if not go_on and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if go_on and classes is not None:
-            if not np.array_equal(self.classes_, np.unique(classes)):
+            given = np.unique(classes)
+            if self._target_encoder.kind_ == "multilabel":
+                # The columns have no other names than their numbers.
+                is_same = len(given) == len(self.classes_)
+            else:
+                is_same = np.array_equal(self.classes_, given)
+            if not is_same:
                 raise ValueError(
                     f"`classes={classes!r}` is not the same as on last call to "
                     f"partial_fit, was: {self.classes_!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -188,9 +189,12 @@ class SequenceModel(keras.Model):
         start = int(optimizer.iterations) if n_updates else 0
         new = LinearDecay(schedule.height, start, n_updates)
         if new.get_config() != schedule.get_config():
-            optimizer.learning_rate = new
-            # What was compiled has the old one in it.
-            self.train_function = None
+            self._set_schedule(new)
+
+    def _set_schedule(self, schedule) -> None:
+        self.optimizer.learning_rate = schedule
+        # What was compiled has the old one in it.
+        self.train_function = None
 
     def predict(self, x: Sequences) -> np.ndarray:
         """Scores of many texts.
@@ -262,6 +266,18 @@ class SequenceModel(keras.Model):
         """Go back to what `get_state` returned."""
         for variable, value in zip(self._state_variables(), state, strict=True):
             variable.assign(value)
+
+    @contextlib.contextmanager
+    def put_back_on_error(self):
+        """Undo what training has done when anything is raised."""
+        state, schedule = self.get_state(), self.optimizer._learning_rate
+        try:
+            yield
+        except BaseException:
+            if schedule is not self.optimizer._learning_rate:
+                self._set_schedule(schedule)
+            self.set_state(state)
+            raise
 
     def _state_variables(self) -> list[keras.Variable]:
         return [*self.variables, *self.optimizer.variables]

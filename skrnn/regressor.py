@@ -72,6 +72,9 @@ class or callable, default="squared_error"
     True
     """
 
+    # What the wide part minimises.
+    _wide_loss = "squared_error"
+
     _parameter_constraints = {
         **TextEstimator._parameter_constraints,
         "loss": [

@@ -90,7 +90,6 @@ class WidePart:
         ndarray of shape (n_held_out, n_outputs), float64
             Scores of the texts held out.
         """
-        targets = targets.astype(np.float64)
         sample_weight = sample_weight.astype(np.float64)
         n_outputs = targets.shape[1]
         most = min(_MOST_FEATURES, _MOST_WEIGHTS // n_outputs)
@@ -152,7 +151,10 @@ class WidePart:
         return shares, self._intercepts
 
     def _learn(self, marks: csr_matrix, targets, sample_weight) -> None:
-        columns = [self._learn_one(marks, one, sample_weight) for one in targets.T]
+        columns = [
+            self._learn_one(marks, one.astype(np.float64), sample_weight)
+            for one in targets.T
+        ]
         weights, squares, intercepts = zip(*columns, strict=True)
         self._weights = np.column_stack(weights).astype(np.float32)
         self._squares = np.column_stack(squares).astype(np.float32)
@@ -161,7 +163,7 @@ class WidePart:
     def _learn_one(self, marks: csr_matrix, target, sample_weight):
         """Weights of the marks, squares of the ratios, and the intercept."""
         signed = 2.0 * target - 1.0 if self.of_classes else target
-        if not marks.shape[1] or np.ptp(target[sample_weight > 0]) == 0:
+        if not marks.shape[1] or len(np.unique(target[sample_weight > 0])) < 2:
             nothing = np.zeros(marks.shape[1])
             return nothing, nothing, self._constant(signed, sample_weight)
         ratios = _log_count_ratios(marks, signed, sample_weight)
@@ -183,7 +185,8 @@ class WidePart:
 
     def _constant(self, signed, sample_weight) -> float:
         """What to score where there is nothing to tell texts apart by."""
-        mean = np.average(signed, weights=sample_weight)
+        total = sample_weight.sum()
+        mean = sample_weight @ signed / total if total else 0.0
         if not self.of_classes:
             return mean
         n_texts = np.count_nonzero(sample_weight)

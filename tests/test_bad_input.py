@@ -19,6 +19,7 @@ from corpus import (
     assert_same_model,
     classifier,
     regressor,
+    weights,
 )
 from sklearn.exceptions import NotFittedError
 
@@ -33,9 +34,9 @@ def fitted():
     return RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
 
 
-@pytest.fixture(scope="module")
-def untouched():
-    return classifier(**PARAMS).fit(TEXTS, LABELS)
+@pytest.fixture(scope="module", params=[False, True], ids=["network", "and wide part"])
+def untouched(request):
+    return classifier(**PARAMS, wide=request.param).fit(TEXTS, LABELS)
 
 
 # Texts
@@ -353,8 +354,10 @@ def test_error_leaves_a_fitted_estimator_as_it_was(untouched, method, cause):
     change = dict(CAUSES[cause])
     failing.set_params(warm_start=method == "warm fit", **change.pop("params", {}))
     data = {"X": TEXTS, "y": LABELS, **change}
+    schedule = failing.model_.optimizer.get_config()["learning_rate"]
     with pytest.raises(ERRORS):
         getattr(failing, method.removeprefix("warm "))(**data)
+    assert failing.model_.optimizer.get_config()["learning_rate"] == schedule
     failing.set_params(callbacks=None, **PARAMS)
     assert_same_model(failing, untouched)
     gone_on = copy.deepcopy(untouched).partial_fit(TEXTS, LABELS)
@@ -427,6 +430,7 @@ def test_a_batch_that_does_not_fit():
     fitted = classifier(**params).initialize(TEXTS, LABELS)
     with pytest.raises(MemoryError, match="Lower `max_length`, or the network"):
         fitted.predict(long_texts)
+    before = weights(fitted)
     with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):
         fitted.partial_fit(long_texts, LABELS)
-    assert not hasattr(classifier(**params), "model_")
+    np.testing.assert_array_equal(weights(fitted), before)

@@ -145,6 +145,15 @@ def test_several_classes_have_a_score_each(multiclass):
     np.testing.assert_array_equal(multiclass.predict(TOPIC_TEXTS), best)
 
 
+def test_several_labels_learned_in_parts():
+    names = ["film", "praise", "weather"]
+    fitted = classifier().partial_fit(TOPIC_TEXTS, MULTILABEL, classes=names)
+    fitted.partial_fit(TOPIC_TEXTS, MULTILABEL, classes=names)
+    assert fitted.n_iter_ == 2
+    with pytest.raises(ValueError, match="not the same as on last call"):
+        fitted.partial_fit(TOPIC_TEXTS, MULTILABEL, classes=names[:2])
+
+
 def test_several_labels_have_a_score_each(multilabel):
     scores = multilabel.decision_function(TOPIC_TEXTS)
     assert scores.shape == (16, 3)
@@ -882,7 +891,9 @@ def test_early_stopping_goes_back_from_a_divergence():
     fitted = classifier(epochs=3, callbacks=DivergesAtLast(), **params)
     fitted.fit(TEXTS, LABELS)
     assert np.isfinite(fitted.predict_proba(TEXTS)).all()
+    assert np.isnan(fitted.history_["val_loss"][2])
     kept = classifier(epochs=2, **params).fit(TEXTS, LABELS)
+    assert fitted.best_epoch_ == kept.best_epoch_ == 2
     np.testing.assert_allclose(
         fitted.predict_proba(TEXTS), kept.predict_proba(TEXTS), rtol=1e-4
     )

@@ -25,6 +25,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+import skrnn.inspection.attribution as attribution
 from skrnn import RNNTextClassifier, RNNTextRegressor
 from skrnn.inspection import (
     EmbeddingMapDisplay,
@@ -287,6 +288,18 @@ def test_a_notebook_shows_the_text_as_it_was_written(fitted):
     estimator = classifier(strip_accents="unicode").fit(TEXTS, LABELS)
     page = Elements(explain(estimator, "Éin Café")._repr_html_())
     assert "".join(page.said).endswith("ein cafe")
+    estimator = classifier(analyzer="char").fit(TEXTS, LABELS)
+    page = Elements(explain(estimator, text)._repr_html_())
+    assert "".join(page.said).endswith(text)
+
+
+def test_gradients_that_do_not_add_up_are_the_callers_to_know_of(fitted, monkeypatch):
+    monkeypatch.setattr(attribution, "_TOLERANCE", 0.0)
+    text = "returns the mean of all arrays"
+    with pytest.warns(UserWarning, match="integrated gradients sum to") as warned:
+        explain(fitted, text, method="integrated_gradients")
+    (warning,) = [one for one in warned if one.category is UserWarning]
+    assert warning.filename == __file__
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -387,6 +400,8 @@ def test_nearest_words_are_those_of_the_highest_cosine(fitted):
 def test_a_word_that_is_not_known_is_named_with_words_like_it(fitted):
     with pytest.raises(ValueError, match=r"not in the vocabulary.*'array'"):
         nearest_words(fitted, "arrray")
+    with pytest.raises(ValueError, match="'n' parameter of nearest_words"):
+        nearest_words(fitted, "array", n=0)
     with pytest.raises(ValueError, match="2 tokens"):
         nearest_words(fitted, "an array")
 

@@ -1,14 +1,18 @@
 """The linear part beside the network, and how their scores are added up."""
 
 import pickle
+import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from corpus import (
+    EAGER,
     LABELS,
     STARS,
     STRANGE_TEXTS,
     TEXTS,
+    TINY,
     TOPIC_TEXTS,
     TOPICS,
     classifier,
@@ -26,6 +30,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler, normalize
 
+import skrnn.wide
 from skrnn import RNNTextClassifier
 from skrnn._patterns import word_pattern
 from skrnn.datasets import load_docstrings
@@ -253,9 +258,60 @@ def test_held_out_texts_are_scored_unseen(of_classes):
     assert not np.allclose(kept, others_kept)
 
 
-def test_fit_warns_of_nothing(docstrings, recwarn):
-    classifier(wide=True).fit(*docstrings)
-    assert not [one for one in recwarn if one.category is ConvergenceWarning]
+def test_inputs_written_in_stretches_are_the_same(docstrings, monkeypatch):
+    texts, libraries = docstrings
+    sequences = Tokenizer().fit_transform(texts)
+    every = np.arange(len(texts))
+
+    def scores():
+        wide = WidePart(20_000, max_n=2, of_classes=True)
+        targets = libraries[:, None] == np.unique(libraries)
+        weight = np.ones(len(texts))
+        held_out = wide.fit(
+            sequences, targets, weight, train=every[:400], held_out=every[400:]
+        )
+        return held_out, wide.scores(sequences)
+
+    whole = scores()
+    monkeypatch.setattr(skrnn.wide, "_MARKS_A_STRETCH", 100)
+    for one, other in zip(whole, scores(), strict=True):
+        assert_allclose(one, other, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("train_of", ["nobody", "one class"])
+def test_texts_to_learn_from_without_weight(train_of):
+    sequences = Tokenizer().fit_transform(TEXTS)
+    targets = (LABELS == "good")[:, None]
+    every = np.arange(len(TEXTS))
+    weight = np.zeros(len(TEXTS))
+    weight[8:] = 1
+    if train_of == "one class":
+        weight[:8:2] = 1
+    wide = WidePart(100, max_n=2, of_classes=True)
+    scores = wide.fit(sequences, targets, weight, train=every[:8], held_out=every[8:])
+    # Four texts of one class, and one more of either.
+    assert_allclose(expit(scores), 1 / 2 if train_of == "nobody" else 5 / 6)
+    assert np.ptp(wide.scores(sequences)) > 0.1
+
+
+def test_one_weight_that_leaves_the_others_none():
+    texts, labels = TEXTS * 16, np.tile(LABELS, 16)
+    weight = np.ones(len(texts))
+    weight[0] = 1e60
+    for seed in range(8):
+        fitted = classifier(wide=True, epochs=1, random_state=seed, batch_size=256)
+        fitted.fit(texts, labels, sample_weight=weight)
+        assert np.isfinite(fitted.predict_proba(texts)).all()
+
+
+def test_steps_that_did_not_suffice_are_nothing_a_user_could_mend(monkeypatch):
+    few_steps = partial(LogisticRegression, max_iter=1)
+    monkeypatch.setattr(skrnn.wide, "LogisticRegression", few_steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        classifier(wide=True).fit(TEXTS, LABELS)
+        with pytest.raises(ConvergenceWarning):
+            few_steps().fit([[0], [1], [3]], [0, 1, 0])
 
 
 # Where there is one
@@ -304,6 +360,39 @@ def test_warm_start_learns_the_wide_part_anew():
     fitted.fit(TEXTS, LABELS[::-1])
     second = fitted.wide_.scores(fitted.tokenizer_.transform(["fine"]))
     assert first[0, 0] * second[0, 0] < 0
+
+
+def test_warm_start_without_the_wide_part_leaves_none():
+    fitted = classifier(wide=True, warm_start=True).fit(TEXTS, LABELS)
+    fitted.set_params(wide=False).fit(TEXTS, LABELS)
+    assert fitted.wide_ is None
+    assert fitted.blend_ is None
+    sequences = fitted.tokenizer_.transform(TEXTS)
+    scores = fitted.model_.predict(sequences)[:, 0]
+    assert_array_equal(fitted.decision_function(TEXTS), scores)
+
+
+def test_warm_start_goes_by_the_loss_and_the_tokens_it_began_with():
+    fitted = classifier(loss="hinge", warm_start=True).fit(TEXTS, LABELS)
+    fitted.set_params(loss="log_loss", wide="auto").fit(TEXTS, LABELS)
+    assert fitted.wide_ is None
+    assert not hasattr(fitted, "predict_proba")
+    with pytest.raises(ValueError, match=r"wide=True needs .*, got loss='hinge'"):
+        fitted.set_params(wide=True).fit(TEXTS, LABELS)
+    fitted = classifier(wide=True, warm_start=True).fit(TEXTS, LABELS)
+    fitted.set_params(loss="hinge", analyzer="char").fit(TEXTS, LABELS)
+    assert fitted.wide_.max_n == 2
+    assert fitted.predict_proba(TEXTS).shape == (16, 2)
+
+
+def test_subclass_with_parameters_of_its_own():
+    class Small(RNNTextClassifier):
+        def __init__(self, hidden_size=8, loss="hinge"):
+            super().__init__(**{**TINY, **EAGER, "wide": "auto", "loss": loss})
+            self.hidden_size = hidden_size
+
+    assert Small().fit(TEXTS, LABELS).wide_ is None
+    assert Small(loss="log_loss").fit(TEXTS, LABELS).wide_ is not None
 
 
 def test_pickle_holds_the_wide_part():
@@ -374,9 +463,9 @@ def test_factors_of_several_classes():
 
 
 def test_usual_factors_where_texts_are_few():
-    few = classifier(wide=True).fit(TEXTS, LABELS).blend_.factors_
-    topics = classifier(wide=True).fit(TOPIC_TEXTS, TOPICS).blend_.factors_
-    assert_allclose(few, topics)
+    for texts, labels in ((TEXTS, LABELS), (TOPIC_TEXTS, TOPICS)):
+        fitted = classifier(wide=True).fit(texts, labels)
+        assert_allclose(fitted.blend_.factors_, [0.15, 1.2])
 
 
 def test_the_sum_is_better_and_better_calibrated_than_the_network():

@@ -256,7 +256,7 @@ def _integrate_network(model, sequence, output: int) -> tuple[float, np.ndarray]
             warnings.warn(
                 f"The integrated gradients sum to {scores.sum():.4g}, where the "
                 f"network's score changed by {end - start:.4g}.",
-                stacklevel=4,
+                stacklevel=5,
             )
             break
         n_points *= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import Self
@@ -139,11 +140,13 @@ class Explanation:
             spans = []
             stop = 0
             for token in self.tokens:
-                start = text.find(token, stop)
-                if start < 0 or text[stop:start].strip():
+                # One blank stands for all that follow one another.
+                pattern = r"\s+" if token.isspace() else re.escape(token)
+                found = re.compile(pattern).search(text, stop)
+                if found is None or text[stop : found.start()].strip():
                     break
-                stop = start + len(token)
-                spans.append((start, stop))
+                stop = found.end()
+                spans.append(found.span())
             if len(spans) == len(self.tokens) and len(text) == len(self.text):
                 return spans
         # A tokenizer of the user's own, or one that strips accents.

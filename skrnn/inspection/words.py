@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from numbers import Integral
 
 import numpy as np
 from sklearn.preprocessing import normalize
+from sklearn.utils._param_validation import Interval, validate_params
 
 from skrnn.base import TextEstimator
 from skrnn.inspection._checks import check_estimator
@@ -28,6 +30,10 @@ def word_vectors(estimator: TextEstimator) -> np.ndarray:
     return normalize(estimator.model_.encoder.embedding.vectors[N_RESERVED_IDS:])
 
 
+@validate_params(
+    {"word": [str], "n": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
 def nearest_words(estimator, word: str, n: int = 10) -> list[tuple[str, float]]:
     """The words whose vectors point most nearly where this word's does.
 
@@ -52,7 +58,7 @@ def nearest_words(estimator, word: str, n: int = 10) -> list[tuple[str, float]]:
     Raises
     ------
     ValueError
-        If `word` is not one token, or is not in the vocabulary.
+        If `word` is not one token or not in the vocabulary, or `n` is below 1.
 
     TypeError
         If `estimator` is none of skrnn's.
