@@ -120,6 +120,8 @@ class SequenceModel(keras.Model):
         batch_size: int,
         random_state: np.random.RandomState,
         decay: bool,
+        epochs: int,
+        initial_epoch: int = 0,
         validation_data: tuple[Sequences, np.ndarray, np.ndarray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **kwargs,
@@ -147,6 +149,9 @@ class SequenceModel(keras.Model):
             Whether a step size that is a `LinearDecay` falls over these updates; it
             stays at its height otherwise.
 
+        epochs, initial_epoch : int
+            Number of the last epoch, and of those before the first.
+
         validation_data : tuple (x, y, sample_weight) or None
             Texts to evaluate after every epoch.
 
@@ -170,10 +175,12 @@ class SequenceModel(keras.Model):
             validation_data = feed(
                 LengthSortedBatches(*validation_data, batch_size=batch_size)
             )
-        n_epochs = kwargs["epochs"] - kwargs["initial_epoch"]
-        self._schedule(len(batches) * n_epochs if decay else None)
+        n_updates = len(batches) * (epochs - initial_epoch)
+        self._schedule(n_updates if decay else None)
         return super().fit(
             feed(batches),
+            epochs=epochs,
+            initial_epoch=initial_epoch,
             validation_data=validation_data,
             shuffle=False,
             callbacks=[reshuffle, *callbacks],

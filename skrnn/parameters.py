@@ -246,8 +246,9 @@ batch_size : int, default=64
     Number of texts an update.
 
 precision : {"auto", "float32", "bfloat16"}, default="auto"
-    What the recurrent layers' matrix products are taken in while training.
-    Weights, states and sums stay in float32, and so does all of prediction.
+    What the recurrent layers' matrix products are taken in while training, the
+    inputs' with their bias. Weights, states and all other sums stay in float32, and
+    so does all of prediction.
     "auto" is "bfloat16" where it pays: from a `hidden_size` of 256 on, with
     TensorFlow on a processor that multiplies it in hardware; else "float32".
     ``model_.encoder.precision`` tells which it was.
@@ -258,7 +259,7 @@ early_stopping : bool, default=False
 
 validation_fraction : float in (0, 1), default=0.1
     Share of the texts held out, of every class alike where `y` holds single labels:
-    for early stopping, and from 200 texts on to weigh the network against the wide
+    for early stopping, or from 200 texts on to weigh the network against the wide
     part. The wide part then learns from all texts.
 
 n_iter_no_change : int, default=3
@@ -266,7 +267,7 @@ n_iter_no_change : int, default=3
 
 warm_start : bool, default=False
     Whether `fit` goes on from the last fit's vocabulary, weights and optimizer.
-    Parameters of these changed in between have no effect then.
+    Parameters of these, `loss` among them, changed in between have no effect then.
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.

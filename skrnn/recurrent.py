@@ -88,8 +88,9 @@ class RecurrentLayer(keras.layers.Layer):
         Factor of the sum of squares of both kernels, added to the loss.
 
     precision : {"float32", "bfloat16"}
-        What matrix products are taken in while training; sums, states and weights
-        stay in float32, and so does everything outside of training.
+        What matrix products are taken in while training, the inputs' with their bias;
+        other sums, states and weights stay in float32, and so does everything outside
+        of training.
 
     seed : int
         Seeds of the initial kernels are counted from here.

@@ -17,11 +17,11 @@ from skrnn.ngrams import NGrams
 from skrnn.sequences import Sequences
 
 # Inverse regularization of the classes, regularization of the values. Rows of norm 1
-# make one number serve 1,000 texts as well as 25,000: docs/accuracy.md has the grid.
+# make one number serve 1,000 texts as well as 20,000: docs/accuracy.md has the trials.
 _C = 10.0
 _ALPHA = 1.0
 
-# Weights of all outputs: 64 MiB at most.
+# Weights of all outputs, 64 MiB at most with their ratios for each length of n-grams.
 _MOST_WEIGHTS = 2**23
 _MOST_FEATURES = 2**20
 

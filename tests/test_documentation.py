@@ -1,8 +1,11 @@
 """Every Python block of the README and of the pages in docs/ runs; links lead on.
 
+Rooms import what the house says they know.
+
 Code for what is no dependency, such as fastText, is marked ``py`` and is not run.
 """
 
+import ast
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,3 +90,37 @@ def test_links_lead_somewhere(page):
         assert path.exists(), target
         if anchor:
             assert anchor in anchors(path.relative_to(ROOT).as_posix()), target
+
+
+ROOM = re.compile(r"^\| (`[^|]+`) \| [^|]+ \|([^|]*)\|$", re.M)
+
+
+def rooms_imported(room):
+    path = ROOT / "skrnn" / room
+    modules = {
+        node.module
+        for file in (path.glob("*.py") if path.is_dir() else [path])
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module
+    }
+    own = room.rstrip("/")
+    names = {name.split(".")[1] for name in modules if name.startswith("skrnn.")}
+    return names - {own, "_keras"}
+
+
+def test_rooms_import_what_the_house_says_and_only_rooms_under_them():
+    rows = [
+        (re.findall(r"`([^`]+)`", rooms), set(re.findall(r"\w+", known)))
+        for rooms, known in ROOM.findall(PAGES["docs/house.md"])
+    ]
+    described = [room for rooms, _ in rows for room in rooms]
+    files = {path.name for path in (ROOT / "skrnn").glob("*.py")} - {"__init__.py"}
+    assert sorted(described) == sorted(files | {"inspection/"})
+    for i, (rooms, known) in enumerate(rows):
+        under = {
+            room.removesuffix(".py") for below, _ in rows[i + 1 :] for room in below
+        }
+        for room in rooms:
+            imported = rooms_imported(room)
+            assert imported <= under, room
+            assert known == {"all", "below"} or imported == known, room

@@ -15,7 +15,7 @@ from skrnn.inspection._checks import check_estimator
 from skrnn.inspection.explanation import Explanation
 from skrnn.sequences import Sequences, kept_by_cut
 
-# The beginnings of a text are scored so many tokens at a time.
+# The beginnings of a text are scored so many tokens at a time, twice that at most.
 _TOKENS_A_CHUNK = 2**20
 
 # Integrated gradients: points of the path, doubled from the first until the scores

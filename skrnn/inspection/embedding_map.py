@@ -151,7 +151,7 @@ class EmbeddingMapDisplay:
 
         pos_label : label, default=None
             Colour by the share of this label in `y`. None takes `y` as numbers, or
-            where it holds a classifier's labels of two classes, ``classes_[1]``.
+            where it holds a classifier's two labels that are none, ``classes_[1]``.
 
         n_words : int, default=1000
             How many words to show: those of the vocabulary in most texts of `X`.
