@@ -24,6 +24,7 @@ from corpus import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import skrnn.network
 from skrnn import RNNTextClassifier
 
 # Everything that draws random numbers.
@@ -207,6 +208,17 @@ def test_predictions_of_values_do_not_depend_on_the_rest_of_the_call():
     together = fitted.predict(MANY_TEXTS)
     alone = [fitted.predict([text])[0] for text in MANY_TEXTS]
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
+
+
+def test_predictions_in_many_batches_are_those_in_one(monkeypatch):
+    fitted = classifier(hidden_size=64, wide=True, learning_rate=0.01, epochs=20)
+    fitted.fit(TEXTS, LABELS)
+    in_one = fitted.decision_function(MANY_TEXTS), fitted.transform(MANY_TEXTS)
+    assert np.ptp(in_one[0]) > 1
+    monkeypatch.setattr(skrnn.network, "_VALUES_A_BATCH", 64 * 16)
+    in_many = fitted.decision_function(MANY_TEXTS), fitted.transform(MANY_TEXTS)
+    for one, other in zip(in_one, in_many, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_predicting_changes_nothing(fitted):
