@@ -14,16 +14,18 @@ _ROOMS = {
     "Tokenizer": "skrnn.tokenizer",
 }
 
+_MODULES = ("datasets", "inspection")
+
 __all__ = list(_ROOMS)
 
 
 def __getattr__(name: str):
-    if name == "datasets":
-        return importlib.import_module("skrnn.datasets")
+    if name in _MODULES:
+        return importlib.import_module(f"skrnn.{name}")
     if name in _ROOMS:
         return getattr(importlib.import_module(_ROOMS[name]), name)
     raise AttributeError(f"module 'skrnn' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__, "datasets"]
+    return [*globals(), *__all__, *_MODULES]

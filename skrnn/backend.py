@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,12 @@ from skrnn._keras import ON_TENSORFLOW, keras
 
 if ON_TENSORFLOW:
     import tensorflow as tf
+    from tensorflow.python.framework.ops import gradient_registry
+
+    # No public name forgets a gradient. Should this one go, memory is all that is lost.
+    _REGISTERED = getattr(gradient_registry, "_registry", {})
+else:
+    _REGISTERED = {}
 
 # XLA compiles anew for every batch's number of steps and was measured no faster
 # on a CPU; the other backends choose for themselves.
@@ -61,6 +68,42 @@ def is_out_of_memory(error: Exception) -> bool:
         or "RESOURCE_EXHAUSTED" in str(error)
         or "can't allocate memory" in str(error)
     )
+
+
+def copy_of(variable: keras.Variable) -> np.ndarray:
+    """Copy a variable's values into an array.
+
+    Parameters
+    ----------
+    variable : keras.Variable
+        Is left as it is.
+
+    Returns
+    -------
+    ndarray of the variable's shape and dtype
+    """
+    if ON_TENSORFLOW:
+        # Keras' own way makes NumPy warn that TensorFlow's arrays know no `copy`.
+        return variable.value.numpy().copy()
+    return keras.ops.convert_to_numpy(variable).copy()
+
+
+@contextlib.contextmanager
+def gradients_forgotten():
+    """Let go of the custom gradients that are traced meanwhile.
+
+    TensorFlow keeps each under a name of its own for as long as the process lives, and
+    with it the whole graph: ten megabytes and more a fit, in a search of many. The
+    name serves who differentiates a graph that is done. What is traced here takes its
+    gradients while it is traced, or has none.
+    """
+    before = set(_REGISTERED)
+    try:
+        yield
+    finally:
+        for name in set(_REGISTERED) - before:
+            if name.startswith("CustomGradient"):
+                _REGISTERED.pop(name, None)
 
 
 def apply_adam(
@@ -128,9 +171,10 @@ def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         n_texts = 1 if len(ids) == 1 else None
         with tracing:
             if n_texts not in compiled:
-                compiled[n_texts] = function.get_concrete_function(
-                    tf.TensorSpec((n_texts, None), tf.int32)
-                )
+                with gradients_forgotten():
+                    compiled[n_texts] = function.get_concrete_function(
+                        tf.TensorSpec((n_texts, None), tf.int32)
+                    )
         return compiled[n_texts](tf.constant(ids)).numpy()
 
     return predict
@@ -174,7 +218,7 @@ def differentiator(
         tracing = threading.Lock()
 
         def differentiate(x, output):
-            with tracing:
+            with tracing, gradients_forgotten():
                 run = compiled.get_concrete_function()
             values, slopes = run(tf.constant(x), tf.constant(output))
             return values.numpy(), slopes.numpy()

@@ -379,9 +379,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 sequences = tokenizer.transform(texts)
             else:
                 sequences = tokenizer.fit_transform(texts)
-            model = self._build_model(
-                tokenizer, sequences, target_encoder, random_state
-            )
+            # Nor shape the vectors that the embedding starts from.
+            seen = sequences[train] if early_stopping else sequences
+            model = self._build_model(tokenizer, seen, target_encoder, random_state)
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
         cut_to = self._cut_to if go_on else (self.max_length, self.truncate)
@@ -572,6 +572,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     callbacks=callbacks,
                     verbose=min(int(self.verbose), 2),
                 ).history
+        except TypeError as error:
+            if "LearningRateSchedule" not in str(error):
+                raise
+            raise ValueError(
+                "A callback that sets the step size needs "
+                "learning_rate_schedule='constant'."
+            ) from error
         finally:
             # The user's own callbacks must not carry the model into a pickle.
             for callback in callbacks:
@@ -584,7 +591,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 f"Training diverged in epoch {epoch}. Lower `learning_rate` or "
                 "`clipnorm`, or look for extreme values in `y` or `sample_weight`."
             )
-        return {name: [float(v) for v in values] for name, values in history.items()}
+        # Some metrics have a value a class.
+        return {
+            name: [np.asarray(v, float).tolist() for v in values]
+            for name, values in history.items()
+        }
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

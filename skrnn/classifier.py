@@ -418,6 +418,11 @@ callable, default="log_loss"
                 self.class_weight, classes=classes, y=y, sample_weight=sample_weight
             )
             weight = sample_weight * of_class[np.searchsorted(classes, y)]
+        if not np.isfinite(weight).all() or (weight < 0).any():
+            raise ValueError(
+                f"`class_weight` should hold numbers of at least 0, got "
+                f"{self.class_weight!r}."
+            )
         if not weight.any():
             raise ValueError("`class_weight` leaves no text any weight.")
         return weight

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from sklearn.utils.extmath import randomized_svd
+from threadpoolctl import threadpool_limits
 
 from skrnn.sequences import UNKNOWN_ID, Sequences
 
@@ -74,7 +75,11 @@ def cooccurrence_vectors(
     matrix.eliminate_zeros()
     if not matrix.nnz:
         return vectors
-    left, values, _ = randomized_svd(matrix, rank, n_iter=2, random_state=random_state)
+    # Otherwise rounding would depend on how many threads a process has.
+    with threadpool_limits(1, user_api="blas"):
+        left, values, _ = randomized_svd(
+            matrix, rank, n_iter=2, random_state=random_state
+        )
     scaled = left * np.sqrt(values)
     norms = np.linalg.norm(scaled, axis=1)
     # What should be zero is rounding, which must not be scaled up.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skrnn._keras import keras
+from skrnn.backend import copy_of
 from skrnn.loops import custom_gradient
 
 ops = keras.ops
@@ -43,7 +44,7 @@ class Embedding(keras.layers.Layer):
     @property
     def vectors(self) -> np.ndarray:
         """A copy of the vectors, shape (n_ids, size)."""
-        return ops.convert_to_numpy(self.embeddings.value)
+        return copy_of(self.embeddings)
 
     def call(self, ids):
         """Vectors of shape (steps, batch, size).

@@ -10,7 +10,14 @@ from types import MappingProxyType
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import JIT_COMPILE, differentiator, feed, predictor
+from skrnn.backend import (
+    JIT_COMPILE,
+    copy_of,
+    differentiator,
+    feed,
+    gradients_forgotten,
+    predictor,
+)
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.encoder import SequenceEncoder
 from skrnn.schedules import LinearDecay
@@ -177,15 +184,16 @@ class SequenceModel(keras.Model):
             )
         n_updates = len(batches) * (epochs - initial_epoch)
         self._schedule(n_updates if decay else None)
-        return super().fit(
-            feed(batches),
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            validation_data=validation_data,
-            shuffle=False,
-            callbacks=[reshuffle, *callbacks],
-            **kwargs,
-        )
+        with gradients_forgotten():
+            return super().fit(
+                feed(batches),
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                validation_data=validation_data,
+                shuffle=False,
+                callbacks=[reshuffle, *callbacks],
+                **kwargs,
+            )
 
     def _schedule(self, n_updates: int | None) -> None:
         optimizer = self.optimizer
@@ -267,7 +275,7 @@ class SequenceModel(keras.Model):
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of all that training changes: weights, seeds, optimizer."""
-        return [ops.convert_to_numpy(one).copy() for one in self._state_variables()]
+        return [copy_of(one) for one in self._state_variables()]
 
     def set_state(self, state: list[np.ndarray]) -> None:
         """Go back to what `get_state` returned."""

@@ -231,7 +231,9 @@ clipnorm : float, default=1.0
 TRAINING = """\
 metrics : str, list, default=None
     Metrics of Keras to follow while training, by name or as objects. For a
-    classifier they see the sigmoid or softmax of the scores.
+    classifier they see the sigmoid or softmax of the scores, and with `loss`
+    "log_loss" and more than two classes the numbers of the classes: "accuracy" and
+    the sparse metrics take these. For a regressor they see standardized values.
 
 callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     Called by Keras while training. A class's arguments are routed:

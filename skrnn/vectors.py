@@ -87,7 +87,7 @@ def embedding_matrix(
 def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarray]:
     found = {}
     size = None
-    with open(path, encoding="utf-8", errors="surrogateescape") as lines:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             token, _, rest = line.rstrip().partition(" ")
             if size is None:

@@ -12,6 +12,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import normalize
+from threadpoolctl import threadpool_limits
 
 from skrnn.ngrams import NGrams
 from skrnn.sequences import Sequences
@@ -178,7 +179,11 @@ class WidePart:
         with warnings.catch_warnings():
             # As good as converged, and no parameter could mend it.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(normalize(marks, copy=False), target, sample_weight=sample_weight)
+            # Rounding would depend on how many threads a process has.
+            with threadpool_limits(1, user_api="blas"):
+                model.fit(
+                    normalize(marks, copy=False), target, sample_weight=sample_weight
+                )
         marks.data.fill(1.0)
         intercept = float(np.ravel(model.intercept_)[0])
         return np.ravel(model.coef_) * ratios, ratios**2, intercept

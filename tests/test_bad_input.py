@@ -312,6 +312,22 @@ def test_unknown_class_in_class_weight():
         classifier(class_weight={"good": 1.0, "fair": 2.0}).fit(TEXTS, LABELS)
 
 
+@pytest.mark.parametrize("weight", [-3.0, np.nan, np.inf])
+def test_weights_of_classes_that_are_none(weight):
+    of_class = {"good": weight, "bad": weight}
+    with pytest.raises(ValueError, match=r"`class_weight` should hold numbers of at"):
+        classifier(class_weight=of_class).fit(TEXTS, LABELS)
+
+
+def test_a_callback_that_sets_a_step_size_that_falls_by_itself():
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=9.0)
+    params = {"callbacks": plateau, "epochs": 4}
+    with pytest.raises(ValueError, match="needs learning_rate_schedule='constant'"):
+        classifier(**params, learning_rate_schedule="linear").fit(TEXTS, LABELS)
+    fitted = classifier(**params, learning_rate_schedule="constant").fit(TEXTS, LABELS)
+    assert fitted.history_["learning_rate"][-1] < TINY["learning_rate"]
+
+
 # Errors leave the estimator as it was
 
 

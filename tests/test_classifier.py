@@ -493,6 +493,12 @@ def test_metrics_see_probabilities():
     assert 0.5 < max(fitted.history_["highest"]) <= 1
 
 
+def test_a_metric_with_a_value_a_class():
+    fitted = classifier(metrics=["f1_score"], epochs=3)
+    values = fitted.fit(TOPIC_TEXTS, MULTILABEL).history_["f1_score"]
+    assert np.shape(values) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("texts", "y"),
     [(TEXTS, LABELS), (TOPIC_TEXTS, TOPICS)],
@@ -776,6 +782,16 @@ def test_bad_file_of_vectors(tmp_path, lines, message):
         classifier(embeddings=path).fit(TEXTS, LABELS)
 
 
+@pytest.mark.parametrize("header", ["", "2 2\n"])
+def test_file_of_vectors_with_a_byte_order_mark(tmp_path, header):
+    path = tmp_path / "vectors.txt"
+    path.write_text(f"{header}fine 1 2\ndull 3 4\n", encoding="utf-8-sig")
+    fitted = classifier(embeddings=path, learning_rate=1e-12).fit(TEXTS, LABELS)
+    place = list(fitted.tokenizer_.vocabulary_).index("fine") + 2
+    vector = fitted.model_.encoder.embedding.vectors[place]
+    np.testing.assert_allclose(vector, [1, 2], atol=1e-6)
+
+
 def test_file_of_vectors_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere\.txt"):
         classifier(embeddings=tmp_path / "nowhere.txt").fit(TEXTS, LABELS)
@@ -871,6 +887,21 @@ def test_labels_of_another_kind_are_unseen():
 def test_columns_of_a_multilabel_indicator_are_its_classes():
     with pytest.raises(ValueError, match="`classes` has 2 labels, but `y` has 3"):
         classifier().partial_fit(TEXTS, MULTILABEL, classes=[0, 1])
+
+
+def test_texts_held_out_shape_no_vector():
+    def starting_vectors(replaced):
+        texts = np.array([f"fine {i % 5}" for i in range(40)], dtype=object)
+        fitted = classifier(
+            early_stopping=True, embeddings="cooccurrence", learning_rate=1e-12
+        )
+        texts[replaced] = "fine dull dull"
+        fitted.fit(texts, np.resize([0, 1], 40))
+        return fitted.model_.encoder.embedding.vectors, fitted
+
+    whole, fitted = starting_vectors([])
+    _, held_out = fitted._split(np.resize([0, 1], 40), fitted._split_seed, True, False)
+    np.testing.assert_allclose(starting_vectors(held_out)[0], whole, atol=1e-6)
 
 
 def test_warm_start_holds_out_the_same_texts():

@@ -5,6 +5,7 @@ import io
 import pickle
 import subprocess
 import sys
+import warnings
 
 import joblib
 import keras
@@ -298,3 +299,10 @@ assert ways() == before
 assert [set(vars(kind)) for kind in kinds] == own
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_pickle_and_what_goes_on_from_it_warn_of_nothing():
+    fitted = RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pickle.loads(pickle.dumps(fitted)).partial_fit(TEXTS, LABELS)

@@ -1,5 +1,6 @@
 """The same random_state gives the same model, and nobody else's is touched."""
 
+import gc
 import os
 import pickle
 import random
@@ -23,9 +24,11 @@ from corpus import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 import skrnn.network
 from skrnn import RNNTextClassifier
+from skrnn.datasets import load_docstrings
 
 # Everything that draws random numbers.
 RANDOM = {
@@ -219,6 +222,33 @@ def test_predictions_in_many_batches_are_those_in_one(monkeypatch):
     in_many = fitted.decision_function(MANY_TEXTS), fitted.transform(MANY_TEXTS)
     for one, other in zip(in_one, in_many, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_number_of_threads_changes_no_bit():
+    texts, libraries = load_docstrings(return_X_y=True)
+    one, two = (fit_with_threads(n, texts[:2000], libraries[:2000]) for n in (1, 2))
+    np.testing.assert_array_equal(weights(one), weights(two))
+    np.testing.assert_array_equal(
+        one.decision_function(texts[:99]), two.decision_function(texts[:99])
+    )
+
+
+def fit_with_threads(n, texts, labels):
+    params = {"embeddings": "cooccurrence", "embedding_size": 64, "wide": True}
+    with threadpool_limits(n, user_api="blas"):
+        return classifier(**params, epochs=1, batch_size=512).fit(texts, labels)
+
+
+def test_fits_leave_no_graph_behind():
+    def n_graphs_after_a_fit():
+        fitted = RNNTextClassifier(**TINY, warm_start=True).fit(TEXTS, LABELS)
+        fitted.fit(TEXTS, LABELS).predict(TEXTS)
+        del fitted
+        gc.collect()
+        return sum(type(one).__name__ == "FuncGraph" for one in gc.get_objects())
+
+    first = n_graphs_after_a_fit()
+    assert n_graphs_after_a_fit() <= first
 
 
 def test_predicting_changes_nothing(fitted):
