@@ -34,7 +34,7 @@ def fitted():
     return RNNTextClassifier(**TINY).fit(TEXTS, LABELS)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["network", "and wide part"])
+@pytest.fixture(scope="module", params=[False, "auto"])
 def untouched(request):
     return classifier(**PARAMS, wide=request.param).fit(TEXTS, LABELS)
 
