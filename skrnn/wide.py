@@ -179,7 +179,7 @@ class WidePart:
         with warnings.catch_warnings():
             # As good as converged, and no parameter could mend it.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            # Rounding would depend on how many threads a process has.
+            # Otherwise rounding would depend on how many threads a process has.
             with threadpool_limits(1, user_api="blas"):
                 model.fit(
                     normalize(marks, copy=False), target, sample_weight=sample_weight
@@ -255,7 +255,8 @@ class Blend:
             value = sample_weight @ losses + distance @ distance / 2
             return value, gradient + distance
 
-        self.factors_ = np.exp(minimize(surprise, usual, jac=True).x)
+        with threadpool_limits(1, user_api="blas"):
+            self.factors_ = np.exp(minimize(surprise, usual, jac=True).x)
         return self
 
     def _losses(self, scores, targets):
