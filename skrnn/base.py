@@ -470,12 +470,19 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             n_held_out = np.ceil(n_texts * self.validation_fraction)
             if min(n_of_class) < 2 or n_held_out < len(n_of_class):
                 strata = None
-        return train_test_split(
-            every,
-            test_size=self.validation_fraction,
-            random_state=seed,
-            stratify=strata,
-        )
+        try:
+            return train_test_split(
+                every,
+                test_size=self.validation_fraction,
+                random_state=seed,
+                stratify=strata,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_texts} texts "
+                "cannot be held out, of every class where labels are single: give more "
+                f"texts, another fraction, or early_stopping=False. {error}"
+            ) from error
 
     def _fit_wide(
         self, tokenizer, sequences, columns, weight, train, held_out

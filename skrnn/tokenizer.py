@@ -462,7 +462,10 @@ def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
 def _check_tokens(tokens: list) -> None:
     """Check tokens found in texts before they become a vocabulary."""
     if not tokens:
-        raise ValueError("empty vocabulary; perhaps the texts hold only white space")
+        raise ValueError(
+            "empty vocabulary; perhaps the texts hold only white space, or nothing "
+            "that `token_pattern` or `tokenizer` takes for a token"
+        )
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(

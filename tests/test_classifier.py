@@ -447,7 +447,7 @@ def test_best_weights_are_restored(n_iter_no_change, epochs):
 
 
 def test_held_out_part_too_small_for_the_classes():
-    with pytest.raises(ValueError, match="test_size"):
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.05 of 16 texts"):
         classifier(early_stopping=True, validation_fraction=0.05).fit(
             TOPIC_TEXTS, TOPICS
         )
