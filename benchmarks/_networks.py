@@ -78,6 +78,7 @@ def fit_our_network(model, sequences, targets, batch_size, epochs=1):
         sample_weight=np.ones(len(sequences), np.float32),
         batch_size=batch_size,
         random_state=np.random.RandomState(0),
+        decay=False,
         epochs=epochs,
         verbose=0,
     )
