@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from sklearn.utils.extmath import randomized_svd
-from threadpoolctl import threadpool_limits
 
 from skrnn.sequences import UNKNOWN_ID, Sequences
+from skrnn.threads import one_blas_thread
 
 # Tokens at most so far apart keep each other company, near ones more than far ones.
 _WINDOW = 5
@@ -75,8 +75,7 @@ def cooccurrence_vectors(
     matrix.eliminate_zeros()
     if not matrix.nnz:
         return vectors
-    # Otherwise rounding would depend on how many threads a process has.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         left, values, _ = randomized_svd(
             matrix, rank, n_iter=2, random_state=random_state
         )

@@ -12,10 +12,10 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import normalize
-from threadpoolctl import threadpool_limits
 
 from skrnn.ngrams import NGrams
 from skrnn.sequences import Sequences
+from skrnn.threads import one_blas_thread
 
 # Inverse regularization of the classes, regularization of the values. Rows of norm 1
 # make one number serve 1,000 texts as well as 20,000: docs/accuracy.md has the trials.
@@ -179,8 +179,7 @@ class WidePart:
         with warnings.catch_warnings():
             # As good as converged, and no parameter could mend it.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            # Otherwise rounding would depend on how many threads a process has.
-            with threadpool_limits(1, user_api="blas"):
+            with one_blas_thread():
                 model.fit(
                     normalize(marks, copy=False), target, sample_weight=sample_weight
                 )
@@ -255,7 +254,7 @@ class Blend:
             value = sample_weight @ losses + distance @ distance / 2
             return value, gradient + distance
 
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             self.factors_ = np.exp(minimize(surprise, usual, jac=True).x)
         return self
 

@@ -24,11 +24,12 @@ from corpus import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import skrnn.network
 from skrnn import RNNTextClassifier
 from skrnn.datasets import load_docstrings
+from skrnn.threads import one_blas_thread
 
 # Everything that draws random numbers.
 RANDOM = {
@@ -237,6 +238,22 @@ def fit_with_threads(n, texts, labels):
     params = {"embeddings": "cooccurrence", "embedding_size": 64, "wide": True}
     with threadpool_limits(n, user_api="blas"):
         return classifier(**params, epochs=1, batch_size=512).fit(texts, labels)
+
+
+def test_threads_that_overlap_leave_the_number_of_blas_threads_as_it_was():
+    def numbers():
+        pools = threadpool_info()
+        return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = numbers()
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert set(numbers()) == {1}
+        second.__exit__(None, None, None)
+        assert numbers() == before
 
 
 def test_fits_leave_no_graph_behind():
