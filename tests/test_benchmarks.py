@@ -14,10 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
     ("script", "options"),
     [
         ("training_step.py", "--batch-sizes 4 --batches 2 --matrix 64"),
-        (
-            "gpu.py",
-            "--batch-sizes 4 --batches 2 --cpu --full --paragraphs 8",
-        ),
+        ("gpu.py", "--batch-sizes 4 --batches 2 --cpu --full --paragraphs 8"),
     ],
 )
 def test_benchmark_runs(tmp_path, script, options):
