@@ -162,9 +162,10 @@ REGRESSORS = {
 # Votes, from the probabilities kept of those who vote.
 LINEAR = "NB-SVM, tuned"
 DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
-PAIR = "vote of NB-SVM and the net alone"
+PAIR = "soft vote of NB-SVM and the net alone"
+LOG_ODDS = "the same, of log odds of equal spread"
 SEEDS = "soft vote of RNNTextClassifier() of all seeds"
-ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, PAIR, SEEDS]
+ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, PAIR, LOG_ODDS, SEEDS]
 
 
 def calibration_error(correct, confidence, n_bins=15):
@@ -250,8 +251,9 @@ def _learns_from_all(key):
 
 
 def _is_the_same_at_every_seed(key):
-    # On all texts there is nothing for a seed to draw but the network's start.
-    return "tuned" in key["model"] and _learns_from_all(key)
+    # A seed draws texts, where there are more, and starts the networks and fastText.
+    is_linear = "tuned" in key["model"] and key["model"] != FASTTEXT
+    return is_linear and _learns_from_all(key)
 
 
 def tasks(arguments):
@@ -305,12 +307,14 @@ def votes(key, kept, seeds, y_test):
     """The votes that this model is the last to join: names and figures."""
     classes = np.unique(y_test)
     linear = {**key, "model": LINEAR}
-    if key["model"] == ALONE and key in kept and linear in kept and len(classes) == 2:
-        # Mean log odds, each divided by their spread.
-        halves = [np.clip(kept[one][:, 1], 1e-7, 1 - 1e-7) for one in (linear, key)]
-        scores = [logit(half) for half in halves]
-        mean = sum(score / score.std() for score in scores) / 2
-        yield PAIR, {"accuracy": float(((mean > 0) == (y_test == classes[1])).mean())}
+    if key["model"] == ALONE and key in kept and linear in kept:
+        pair = [kept[one] for one in (linear, key)]
+        yield PAIR, figures_of_probabilities(np.mean(pair, axis=0), classes, y_test)
+        if len(classes) == 2:
+            scores = [logit(np.clip(one[:, 1], 1e-7, 1 - 1e-7)) for one in pair]
+            predicted = sum(score / score.std() for score in scores) > 0
+            correct = predicted == (y_test == classes[1])
+            yield LOG_ODDS, {"accuracy": float(correct.mean())}
     of_seeds = [{**key, "seed": seed} for seed in seeds]
     if (
         len(seeds) > 1
