@@ -74,8 +74,8 @@ def make_sides(sizes, batch_size, precision, gates, sequences, targets):
     train = {}
     predict = {}
     for gate in gates:
-        name = f"skrnn {gate}"
         model = our_network(*sizes, gate=gate, precision=precision)
+        name = f"skrnn {gate} ({model.encoder.implementation})"
         train[name] = partial(train_on_batches, model, *case)
         predict[name] = partial(model.predict, sequences)
     ours = list(train)

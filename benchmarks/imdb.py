@@ -37,6 +37,7 @@ from _measuring import (
 from _networks import VOCABULARY_SIZE, StockPipeline
 
 from skrnn import RNNTextClassifier, Tokenizer
+from skrnn.backend import sizes_an_octave
 from skrnn.batches import LengthSortedBatches
 from skrnn.datasets import fetch_imdb
 
@@ -81,6 +82,7 @@ def read(texts, targets, batch_size):
         targets,
         np.ones(len(texts), np.float32),
         batch_size=batch_size,
+        sizes_an_octave=sizes_an_octave("loop"),
         random_state=np.random.RandomState(0),
     )
     batches.shuffle()

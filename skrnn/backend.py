@@ -20,14 +20,59 @@ if ON_TENSORFLOW:
 else:
     _REGISTERED = {}
 
-# XLA compiles anew for every batch's number of steps and was measured no faster
-# on a CPU; the other backends choose for themselves.
-JIT_COMPILE: bool | str = False if ON_TENSORFLOW else "auto"
 
-# How many numbers of steps, or of texts, batches have between one power of two and the
-# next. JAX compiles for every shape, which takes seconds. The others keep what oneDNN
-# made for each, some megabytes a shape.
-SIZES_AN_OCTAVE = 2 if keras.backend.backend() == "jax" else 16
+def sees_gpu() -> bool:
+    """Whether the backend is TensorFlow, and may use a GPU."""
+    return ON_TENSORFLOW and bool(tf.config.get_visible_devices("GPU"))
+
+
+def choose_implementation(
+    *,
+    cell: str,
+    gate_activation: str,
+    bidirectional: bool,
+    learn_initial_state: bool,
+    precision: str,
+) -> str:
+    """Choose what runs the recurrent layers; nothing else chooses that.
+
+    Parameters
+    ----------
+    cell, gate_activation, bidirectional, learn_initial_state, precision
+        Those of `SequenceEncoder`.
+
+    Returns
+    -------
+    {"loop", "xla", "cudnn"}
+        "cudnn" on a GPU with TensorFlow, for what cuDNN's kernel computes: gates that
+        are a sigmoid in float32, and states that padding leaves alone. "xla" there
+        for all others, and always with JAX: the loop compiled, once for every shape.
+        Else "loop": on a CPU, XLA was measured no faster.
+    """
+    if keras.backend.backend() == "jax":
+        return "xla"
+    if not sees_gpu():
+        return "loop"
+    # Padding comes before the first token, where an LSTM's state is zero.
+    holds = cell == "gru" or (
+        cell == "lstm" and not bidirectional and not learn_initial_state
+    )
+    is_sigmoid = gate_activation != "hard_sigmoid"
+    return "cudnn" if holds and is_sigmoid and precision == "float32" else "xla"
+
+
+def jit_compile(implementation: str) -> bool | str:
+    """What `keras.Model.compile` is told; backends but TensorFlow choose themselves."""
+    return implementation == "xla" if ON_TENSORFLOW else "auto"
+
+
+def sizes_an_octave(implementation: str) -> int:
+    """How many sizes batches have between one power of two and the next.
+
+    XLA compiles for every shape, which takes seconds. oneDNN keeps what it made for
+    each, some megabytes a shape.
+    """
+    return 2 if implementation == "xla" else 16
 
 
 def fastest_precision(hidden_size: int) -> str:
@@ -51,7 +96,7 @@ def fastest_precision(hidden_size: int) -> str:
         hidden_size < 256
         or not ON_TENSORFLOW
         or keras.config.floatx() != "float32"
-        or tf.config.list_physical_devices("GPU")
+        or sees_gpu()
         or not processor.exists()
     ):
         return "float32"
@@ -143,7 +188,9 @@ def apply_adam(
     )
 
 
-def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def predictor(
+    model: keras.Model, implementation: str
+) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a model's prediction for batches of any shape.
 
     Parameters
@@ -151,6 +198,9 @@ def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     model : keras.Model
         A built model that maps ids of shape (batch, steps), int32, to a tensor
         of shape (batch, width).
+
+    implementation : {"loop", "xla", "cudnn"}
+        What runs its recurrent layers.
 
     Returns
     -------
@@ -163,7 +213,11 @@ def predictor(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     # A function traced once for all shapes answers a single text in a fraction
     # of the time of Keras' own, which is traced again for other shapes. A single
     # text has one of its own, whose batch is not taken in halves.
-    function = tf.function(lambda ids: model(ids, training=False), autograph=False)
+    function = tf.function(
+        lambda ids: model(ids, training=False),
+        autograph=False,
+        jit_compile=jit_compile(implementation),
+    )
     compiled = {}
     tracing = threading.Lock()
 

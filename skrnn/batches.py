@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import SIZES_AN_OCTAVE
 from skrnn.sequences import PADDING_ID, Sequences
 
 # Texts are sorted by length within a pool of this many batches: enough to leave
@@ -32,6 +31,9 @@ class LengthSortedBatches(keras.utils.PyDataset):
     batch_size : int
         Number of texts in each batch but perhaps the last one.
 
+    sizes_an_octave : int
+        How many numbers of steps batches have between one power of two and the next.
+
     random_state : numpy.random.RandomState or None
         Draws the batches; None cuts them in the order of the texts' lengths.
     """
@@ -43,6 +45,7 @@ class LengthSortedBatches(keras.utils.PyDataset):
         sample_weight: np.ndarray,
         *,
         batch_size: int,
+        sizes_an_octave: int,
         random_state: np.random.RandomState | None = None,
     ):
         super().__init__()
@@ -50,6 +53,7 @@ class LengthSortedBatches(keras.utils.PyDataset):
         self.targets = targets
         self.sample_weight = sample_weight
         self.batch_size = batch_size
+        self.sizes_an_octave = sizes_an_octave
         self.random_state = random_state
         self._lengths = sequences.lengths
         self._batches = self._cut(np.arange(len(sequences)))
@@ -78,7 +82,7 @@ class LengthSortedBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int):
         texts = self._batches[index]
-        ids = _pad(self.sequences[texts], n_texts=len(texts))
+        ids = _pad(self.sequences[texts], len(texts), self.sizes_an_octave)
         return ids, self.targets[texts], self.sample_weight[texts]
 
 
@@ -87,6 +91,7 @@ def apply_by_length(
     sequences: Sequences,
     *,
     tokens_a_batch: int,
+    sizes_an_octave: int,
 ) -> np.ndarray:
     """Apply a function to batches of like length, in the caller's order.
 
@@ -105,6 +110,10 @@ def apply_by_length(
     tokens_a_batch : int
         The most tokens of a batch, padding included, unless one text has more.
 
+    sizes_an_octave : int
+        How many numbers of steps, and of texts, batches have between one power of two
+        and the next.
+
     Returns
     -------
     ndarray of shape (n_texts, width)
@@ -115,10 +124,11 @@ def apply_by_length(
     rows = []
     start = 0
     while start < len(order):
-        n_steps = _rounded(max(int(lengths[order[start]]), 1))
+        n_steps = _rounded(max(int(lengths[order[start]]), 1), sizes_an_octave)
         most = max(tokens_a_batch // n_steps, 1)
         texts = order[start : start + most]
-        ids = _pad(sequences[texts], n_texts=min(_rounded(len(texts)), most))
+        n_texts = min(_rounded(len(texts), sizes_an_octave), most)
+        ids = _pad(sequences[texts], n_texts, sizes_an_octave)
         rows.append(function(ids)[: len(texts)])
         start += most
     result = np.empty((len(order), rows[0].shape[1]), rows[0].dtype)
@@ -126,16 +136,17 @@ def apply_by_length(
     return result
 
 
-def _rounded(number: int) -> int:
-    """Up to one of `SIZES_AN_OCTAVE` equally spaced numbers between powers of two."""
-    step = max((1 << (number - 1).bit_length()) // (2 * SIZES_AN_OCTAVE), 1)
+def _rounded(number: int, sizes_an_octave: int) -> int:
+    """Up to one of so many equally spaced numbers between two powers of two."""
+    step = max((1 << (number - 1).bit_length()) // (2 * sizes_an_octave), 1)
     return -(-number // step) * step
 
 
-def _pad(sequences: Sequences, n_texts: int) -> np.ndarray:
+def _pad(sequences: Sequences, n_texts: int, sizes_an_octave: int) -> np.ndarray:
     """Padded ids, rounded up in length, and texts without a token up to `n_texts`."""
     ids = sequences.padded()
-    added = n_texts - len(ids), _rounded(ids.shape[1]) - ids.shape[1]
+    n_steps = _rounded(ids.shape[1], sizes_an_octave)
+    added = n_texts - len(ids), n_steps - ids.shape[1]
     if not any(added):
         return ids
     return np.pad(ids, ((0, added[0]), (added[1], 0)), constant_values=PADDING_ID)

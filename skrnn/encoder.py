@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from skrnn._keras import keras
+from skrnn.backend import choose_implementation
 from skrnn.layers import Embedding, pool
 from skrnn.loops import side_by_side
 from skrnn.recurrent import CELLS
@@ -66,6 +67,12 @@ class SequenceEncoder(keras.Model):
 
     seed : int
         Fixes the initial weights and the dropout masks.
+
+    Attributes
+    ----------
+    implementation : {"loop", "xla", "cudnn"}
+        What runs the recurrent layers: a loop, with TensorFlow one for each half of a
+        batch; the loop compiled by XLA; or cuDNN's kernel.
     """
 
     def __init__(
@@ -109,6 +116,13 @@ class SequenceEncoder(keras.Model):
         self.hidden_size = hidden_size
         self.pooling = pooling
         self.precision = precision
+        self.implementation = choose_implementation(
+            cell=cell,
+            gate_activation=gate_activation,
+            bidirectional=bidirectional,
+            learn_initial_state=learn_initial_state,
+            precision=precision,
+        )
         self.directions = (False, True) if bidirectional else (False,)
         n_poolings = 3 if pooling == "concat" else 1
         self.representation_size = hidden_size * n_poolings * len(self.directions)
@@ -125,6 +139,7 @@ class SequenceEncoder(keras.Model):
                 reverse=reverse,
                 l2=l2,
                 precision=precision,
+                implementation=self.implementation,
                 seed=next(seeds),
                 name=f"{cell}_{level}{'_reverse' if reverse else ''}",
             )
@@ -176,6 +191,8 @@ class SequenceEncoder(keras.Model):
             drawn = dict(zip(masks, drawn, strict=True))
             return self._read(x, padding, drawn, training)
 
+        if self.implementation != "loop":
+            return read(x, padding, *masks.values())
         return side_by_side(read, x, padding, *masks.values())
 
     def _masks(self, x):

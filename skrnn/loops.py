@@ -18,6 +18,7 @@ def scan(
     *,
     kept=(),
     reverse: bool = False,
+    for_xla: bool = False,
 ) -> tuple[tuple, tuple, tuple]:
     """Carry states from step to step and collect what each step gives.
 
@@ -40,6 +41,9 @@ def scan(
     reverse : bool, default=False
         Whether to start at the last step and end at the first.
 
+    for_xla : bool, default=False
+        Whether XLA compiles the loop, which knows no lists.
+
     Returns
     -------
     states : tuple of tensors of shape (batch, ...)
@@ -52,7 +56,11 @@ def scan(
     keeps : tuple
         What the steps kept, for one other loop.
     """
-    return _scan(step, initial, inputs, kept, reverse)
+    if not ON_TENSORFLOW:
+        return _scan_with_keras(step, initial, inputs, kept, reverse)
+    if for_xla:
+        return _scan_with_arrays(step, initial, inputs, kept, reverse)
+    return _scan_with_tensorflow(step, initial, inputs, kept, reverse)
 
 
 def _scan_with_keras(step, initial, inputs, kept, reverse):
@@ -145,7 +153,21 @@ def _scan_with_tensorflow(step, initial, inputs, kept, reverse):
     return states, tuple(array.stack() for array in outputs), _Kept(keeps, specs)
 
 
-_scan = _scan_with_tensorflow if ON_TENSORFLOW else _scan_with_keras
+def _scan_with_arrays(step, initial, inputs, kept, reverse):
+    """What steps keep are outputs like others, and inputs of the other loop."""
+    n_outputs = None
+
+    def with_all(states, inputs_and_kept, _):
+        nonlocal n_outputs
+        given = inputs_and_kept[: len(inputs)], inputs_and_kept[len(inputs) :]
+        states, outputs, keeps = step(states, *given)
+        n_outputs = len(outputs)
+        return states, (*outputs, *keeps), ()
+
+    states, arrays, _ = _scan_with_tensorflow(
+        with_all, initial, (*inputs, *kept), (), reverse
+    )
+    return states, arrays[:n_outputs], arrays[n_outputs:]
 
 
 def side_by_side(function: Callable, *inputs):

@@ -11,12 +11,13 @@ import numpy as np
 
 from skrnn._keras import keras
 from skrnn.backend import (
-    JIT_COMPILE,
     copy_of,
     differentiator,
     feed,
     gradients_forgotten,
+    jit_compile,
     predictor,
+    sizes_an_octave,
 )
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.encoder import SequenceEncoder
@@ -100,10 +101,11 @@ class SequenceModel(keras.Model):
 
     def compile(self, **arguments):
         """Configure training; see `keras.Model.compile`."""
-        arguments.setdefault("jit_compile", JIT_COMPILE)
-        super().compile(**arguments)
-        self._predict_scores = predictor(self)
-        self._predict_representations = predictor(self.encoder)
+        implementation = self.encoder.implementation
+        # Not kept with the others: a pickle may meet another processor.
+        super().compile(**{"jit_compile": jit_compile(implementation), **arguments})
+        self._predict_scores = predictor(self, implementation)
+        self._predict_representations = predictor(self.encoder, implementation)
         self._differentiate = differentiator(
             self._scores_of_vectors, self.encoder.embedding.size
         )
@@ -172,16 +174,18 @@ class SequenceModel(keras.Model):
         -------
         keras.callbacks.History
         """
+        sizes = {
+            "batch_size": batch_size,
+            "sizes_an_octave": sizes_an_octave(self.encoder.implementation),
+        }
         batches = LengthSortedBatches(
-            x, y, sample_weight, batch_size=batch_size, random_state=random_state
+            x, y, sample_weight, **sizes, random_state=random_state
         )
         reshuffle = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
         if validation_data is not None:
-            validation_data = feed(
-                LengthSortedBatches(*validation_data, batch_size=batch_size)
-            )
+            validation_data = feed(LengthSortedBatches(*validation_data, **sizes))
         n_updates = len(batches) * (epochs - initial_epoch)
         self._schedule(n_updates if decay else None)
         with gradients_forgotten():
@@ -271,7 +275,12 @@ class SequenceModel(keras.Model):
 
     def _apply(self, function, x: Sequences) -> np.ndarray:
         tokens = _VALUES_A_BATCH // self.encoder.hidden_size
-        return apply_by_length(function, x, tokens_a_batch=tokens)
+        return apply_by_length(
+            function,
+            x,
+            tokens_a_batch=tokens,
+            sizes_an_octave=sizes_an_octave(self.encoder.implementation),
+        )
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of all that training changes: weights, seeds, optimizer."""

@@ -291,6 +291,7 @@ tokenizer_ : Tokenizer
 model_ : SequenceModel
     The trained `keras.Model`. Its ``encoder`` maps padded ids to
     representations, its ``head`` representations to scores.
+    ``encoder.implementation`` tells what runs the recurrent layers.
 
 wide_ : WidePart or None
     The linear model beside the network.

@@ -11,6 +11,7 @@ import functools
 import operator
 
 from skrnn._keras import keras
+from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, scan
 
@@ -70,6 +71,9 @@ class RecurrentLayer(keras.layers.Layer):
       block of ``u`` (the other blocks' are those of ``x``), and of the states before,
       the way through ``u`` left out.
 
+    With "cudnn" all that is left to Keras' own layer of the same `kind`, for which a
+    cell names the blocks that are gates, and what padding adds to each.
+
     Parameters
     ----------
     size : int
@@ -92,6 +96,9 @@ class RecurrentLayer(keras.layers.Layer):
         other sums, states and weights stay in float32, and so does everything outside
         of training.
 
+    implementation : {"loop", "xla", "cudnn"}
+        What runs the steps.
+
     seed : int
         Seeds of the initial kernels are counted from here.
     """
@@ -110,6 +117,7 @@ class RecurrentLayer(keras.layers.Layer):
         reverse: bool,
         l2: float,
         precision: str,
+        implementation: str,
         seed: int,
         **kwargs,
     ):
@@ -120,6 +128,7 @@ class RecurrentLayer(keras.layers.Layer):
         self.reverse = reverse
         self.l2 = l2
         self.precision = precision
+        self.implementation = implementation
         self.seed = seed
 
     def build(self, input_shape):
@@ -149,6 +158,10 @@ class RecurrentLayer(keras.layers.Layer):
                 )
                 for i in range(self.n_states)
             ]
+        if self.implementation == "cudnn":
+            self._twin = KerasTwin(
+                self.kind, self.size, input_shape[-1], dtype=self.dtype_policy
+            )
 
     def call(self, inputs, padding, training=False):
         """Hidden states of shape (steps, batch, size).
@@ -168,6 +181,8 @@ class RecurrentLayer(keras.layers.Layer):
         in_training = training and self.precision == "bfloat16"
         dtype = "bfloat16" if in_training else self.compute_dtype
         padding = ops.cast(padding, self.compute_dtype)[:, :, None]
+        if self.implementation == "cudnn":
+            return self._call_twin(inputs, padding)
 
         function = functools.partial(self._run, padding, dtype, training)
         weights = [self.kernel, self.bias, self.recurrent_kernel]
@@ -176,6 +191,22 @@ class RecurrentLayer(keras.layers.Layer):
         if self.learn_initial_state:
             weights += self.initial_states
         return custom_gradient(function, inputs, *weights)
+
+    def _call_twin(self, inputs, padding):
+        steepness = [self.gate.steepness if one else 1.0 for one in self.are_gates]
+        weights = keras_weights(
+            self.kernel,
+            self.recurrent_kernel,
+            self.bias,
+            self.recurrent_bias if self.reset_after else None,
+            steepness=steepness,
+            held=[_OPEN * one for one in self.held],
+        )
+        initial = None
+        if self.learn_initial_state:
+            zeros = ops.zeros((ops.shape(inputs)[1], self.size), self.compute_dtype)
+            initial = zeros + self.initial_states[0]
+        return self._twin(inputs, padding, weights, initial, reverse=self.reverse)
 
     def prepare(self, x, padding):
         """Let a cell hold its states at padded steps by means of `x`."""
@@ -212,7 +243,11 @@ class RecurrentLayer(keras.layers.Layer):
                 return states, states[:1], kept if keeps else ()
 
             _, (hidden,), kept = scan(
-                step, initial, (*x, padding), reverse=self.reverse
+                step,
+                initial,
+                (*x, padding),
+                reverse=self.reverse,
+                for_xla=self.implementation == "xla",
             )
             return hidden, kept
 
@@ -265,6 +300,7 @@ class RecurrentLayer(keras.layers.Layer):
             (upstream, before),
             kept=kept,
             reverse=not self.reverse,
+            for_xla=self.implementation == "xla",
         )
         return of_initial, list(map(_rows, of_blocks))
 
@@ -342,7 +378,10 @@ class GRU(RecurrentLayer):
        encoder-decoder for statistical machine translation". EMNLP.
     """
 
+    kind = "gru"
     n_blocks = 3
+    are_gates = (True, True, False)
+    held = (1.0, 0.0, 0.0)
     reset_after = True
 
     def prepare(self, x, padding):
@@ -389,8 +428,11 @@ class LSTM(RecurrentLayer):
        Neural Computation 9 (8).
     """
 
+    kind = "lstm"
     n_blocks = 4
     n_states = 2
+    are_gates = (True, True, False, True)
+    held = (-1.0, 0.0, 0.0, 0.0)
 
     def build(self, input_shape):
         super().build(input_shape)

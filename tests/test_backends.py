@@ -2,11 +2,17 @@
 
 import importlib.util
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.base import clone
+
+from skrnn import RNNTextClassifier
+from skrnn._keras import ON_TENSORFLOW
 
 PROGRAM = """
 import pickle
@@ -81,6 +87,48 @@ def test_layers_on_jax():
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"},
         check=True,
     )
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="cuDNN is TensorFlow's here")
+@pytest.mark.parametrize(
+    ("gate_activation", "implementation"),
+    [("steep_sigmoid", "cudnn"), ("hard_sigmoid", "xla")],
+)
+def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
+    gate_activation, implementation, monkeypatch
+):
+    # What would run on a GPU, on the processor; XLA draws other dropout masks.
+    texts = ["a fine film", "so very dull", "fine, fine", ""] * 4
+    y = ["good", "bad", "good", "bad"] * 4
+    classifier = RNNTextClassifier(
+        gate_activation=gate_activation,
+        embedding_size=4,
+        hidden_size=4,
+        embedding_dropout=0.0,
+        dropout=0.0,
+        batch_size=8,
+        epochs=2,
+        random_state=0,
+    )
+    on_processor = clone(classifier).fit(texts, y)
+    assert on_processor.model_.encoder.implementation == "loop"
+    with monkeypatch.context() as seen:
+        seen.setattr("skrnn.backend.sees_gpu", lambda: True)
+        on_gpu = classifier.fit(texts, y)
+        assert on_gpu.model_.encoder.implementation == implementation
+        scores = on_gpu.decision_function(texts)
+        moved = pickle.loads(pickle.dumps(on_processor))
+        assert moved.model_.encoder.implementation == implementation
+        moved.partial_fit(texts, y)
+    back = pickle.loads(pickle.dumps(on_gpu))
+    assert back.model_.encoder.implementation == "loop"
+    for one in (on_processor, back):
+        np.testing.assert_allclose(one.decision_function(texts), scores, atol=1e-5)
+    back.partial_fit(texts, y)
+    with monkeypatch.context() as seen:
+        seen.setattr("skrnn.backend.sees_gpu", lambda: True)
+        of_moved = moved.decision_function(texts)
+    np.testing.assert_allclose(of_moved, back.decision_function(texts), atol=1e-4)
 
 
 @pytest.mark.parametrize("chosen", [None, "false"])

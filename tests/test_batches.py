@@ -1,17 +1,21 @@
 """Batches of like length: few shapes, little padding, the caller's order."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skrnn import Sequences
-from skrnn.backend import SIZES_AN_OCTAVE
 from skrnn.batches import LengthSortedBatches, apply_by_length
 
 lengths_of_texts = st.lists(st.integers(0, 3_000), min_size=1, max_size=200)
 
 
-def shapes_and_sums(lengths, tokens_a_batch):
+# With XLA, and without.
+sizes_an_octave = pytest.mark.parametrize("sizes", [2, 16])
+
+
+def shapes_and_sums(lengths, tokens_a_batch, sizes=16):
     ids = np.arange(sum(lengths)) % 250 + 1
     sequences = Sequences.from_lengths(ids.astype(np.uint8), lengths)
     shapes = []
@@ -20,7 +24,9 @@ def shapes_and_sums(lengths, tokens_a_batch):
         shapes.append(batch.shape)
         return batch.sum(axis=1, keepdims=True)
 
-    sums = apply_by_length(add_up, sequences, tokens_a_batch=tokens_a_batch)
+    sums = apply_by_length(
+        add_up, sequences, tokens_a_batch=tokens_a_batch, sizes_an_octave=sizes
+    )
     return shapes, sums[:, 0].tolist(), [int(one.sum()) for one in sequences]
 
 
@@ -32,18 +38,20 @@ def test_rows_come_in_the_callers_order(lengths, tokens_a_batch):
         assert n_texts == 1 or n_texts * n_steps <= tokens_a_batch
 
 
-def test_a_thousand_lengths_make_few_shapes_with_little_padding():
+@sizes_an_octave
+def test_a_thousand_lengths_make_few_shapes_with_little_padding(sizes):
     lengths = range(1, 1_025)
-    shapes, _, _ = shapes_and_sums(lengths, tokens_a_batch=1)
+    shapes, _, _ = shapes_and_sums(lengths, 1, sizes)
     steps = {n_steps for _, n_steps in shapes}
-    assert len(steps) <= SIZES_AN_OCTAVE * 11
+    assert len(steps) <= sizes * 11
     n_padded = sum(n_texts * n_steps for n_texts, n_steps in shapes) - sum(lengths)
-    assert n_padded / sum(lengths) < 1 / SIZES_AN_OCTAVE
+    assert n_padded / sum(lengths) < 1 / sizes
 
 
-def test_short_texts_are_not_padded():
-    lengths = range(1, 2 * SIZES_AN_OCTAVE + 1)
-    shapes, _, _ = shapes_and_sums(lengths, tokens_a_batch=1)
+@sizes_an_octave
+def test_short_texts_are_not_padded(sizes):
+    lengths = range(1, 2 * sizes + 1)
+    shapes, _, _ = shapes_and_sums(lengths, 1, sizes)
     assert sorted(shapes) == [(1, length) for length in lengths]
 
 
@@ -56,6 +64,7 @@ def test_batches_to_train_on_are_of_like_lengths_and_few_shapes():
         lengths,
         np.ones(len(lengths), np.float32),
         batch_size=64,
+        sizes_an_octave=16,
         random_state=rng,
     )
     orders = []
@@ -66,7 +75,7 @@ def test_batches_to_train_on_are_of_like_lengths_and_few_shapes():
         # In batches drawn without regard to length half of the places were empty.
         assert n_places < 1.2 * lengths.sum()
         steps = {padded.shape[1] for padded, _, _ in epoch}
-        assert len(steps) <= SIZES_AN_OCTAVE * 11
+        assert len(steps) <= 16 * 11
         targets = np.concatenate([targets for _, targets, _ in epoch])
         np.testing.assert_array_equal(np.sort(targets), np.sort(lengths))
         orders.append(targets)

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn.backend import choose_implementation, jit_compile
 from skrnn.gates import GATES
 from skrnn.layers import pool
 from skrnn.recurrent import CELLS, GRU, LSTM, BlockOrthogonal, SimpleRecurrent
@@ -25,6 +26,7 @@ def a_layer(kind, **parameters):
         "reverse": False,
         "l2": 0.0,
         "precision": "float32",
+        "implementation": "loop",
         "seed": 0,
     }
     layer = kind(SIZE, **{**defaults, **parameters})
@@ -65,23 +67,30 @@ def inputs(lengths, dtype="float32", seed=0):
     return draw.normal(size=(*padding.shape, N_FEATURES)).astype(dtype), padding
 
 
-def compiled(function):
-    """As it runs in a compiled model: TensorFlow then takes halves of the batch."""
+def compiled(function, implementation="loop"):
+    """As it runs in a compiled model."""
     if ON_TENSORFLOW:
         import tensorflow as tf
 
-        return tf.function(function, autograph=False, reduce_retracing=True)
+        return tf.function(
+            function,
+            autograph=False,
+            reduce_retracing=True,
+            jit_compile=jit_compile(implementation),
+        )
     import jax
 
     return jax.jit(function)
 
 
 def run(layer, x, padding, training=False):
-    function = compiled(lambda x, padding: layer(x, padding, training=training))
+    function = compiled(
+        lambda x, padding: layer(x, padding, training=training), layer.implementation
+    )
     return keras.ops.convert_to_numpy(function(x, padding))
 
 
-def gradients(function, variables, x):
+def gradients(function, variables, x, implementation="loop"):
     """Gradients of an arbitrary function of the hidden states.
 
     Those of the inputs first, then those of the variables.
@@ -95,13 +104,13 @@ def gradients(function, variables, x):
     if ON_TENSORFLOW:
         import tensorflow as tf
 
-        @compiled
         def differentiate(x):
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 value = loss(tf.ensure_shape(function(x), (*x.shape[:2], SIZE)))
             return tape.gradient(value, [x, *(one.value for one in variables)])
 
+        differentiate = compiled(differentiate, implementation)
         return [one.numpy() for one in differentiate(tf.constant(x))]
     import jax
 
@@ -235,6 +244,77 @@ def test_gradients_are_those_of_automatic_differentiation(
         strict=True,
     ):
         np.testing.assert_allclose(got, expected, **tolerance)
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="the others have one implementation")
+@pytest.mark.parametrize("learn_initial_state", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("gate_activation", GATES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_runs_on_a_gpu_gives_the_same(
+    cell, gate_activation, reverse, learn_initial_state, monkeypatch
+):
+    # Keras' layer, which is cuDNN's kernel there, and XLA run on a processor, too.
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    parameters = {
+        "gate_activation": gate_activation,
+        "learn_initial_state": learn_initial_state,
+    }
+    implementation = choose_implementation(
+        cell=cell, bidirectional=reverse, precision="float32", **parameters
+    )
+    layer, on_gpu = (
+        a_layer(
+            CELLS[cell],
+            reverse=reverse,
+            implementation=one,
+            dtype="float64",
+            **parameters,
+        )
+        for one in ("loop", implementation)
+    )
+    x, padding = inputs([6, 0, 3, 1], "float64")
+    np.testing.assert_allclose(
+        run(on_gpu, x, padding), run(layer, x, padding), rtol=1e-10, atol=1e-12
+    )
+    for got, expected in zip(
+        *(
+            gradients(
+                functools.partial(one, padding=padding, training=True),
+                one.trainable_variables,
+                x,
+                one.implementation,
+            )
+            for one in (on_gpu, layer)
+        ),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="cuDNN is TensorFlow's here")
+def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
+    def chosen(**others):
+        usual = {
+            "cell": "gru",
+            "gate_activation": "steep_sigmoid",
+            "bidirectional": False,
+            "learn_initial_state": False,
+            "precision": "float32",
+        }
+        return choose_implementation(**{**usual, **others})
+
+    assert chosen() == "loop"
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    assert chosen() == "cudnn"
+    assert chosen(gate_activation="sigmoid") == "cudnn"
+    assert chosen(bidirectional=True, learn_initial_state=True) == "cudnn"
+    assert chosen(cell="lstm") == "cudnn"
+    assert chosen(cell="lstm", bidirectional=True) == "xla"
+    assert chosen(cell="lstm", learn_initial_state=True) == "xla"
+    assert chosen(cell="simple") == "xla"
+    assert chosen(gate_activation="hard_sigmoid") == "xla"
+    assert chosen(precision="bfloat16") == "xla"
 
 
 @pytest.mark.parametrize("training", [False, True])
