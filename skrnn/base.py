@@ -19,7 +19,6 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -45,6 +44,7 @@ from skrnn.schedules import auto_epochs
 from skrnn.sequences import N_RESERVED_IDS, Sequences
 from skrnn.texts import check_texts, is_missing
 from skrnn.tokenizer import Tokenizer
+from skrnn.training_data import TrainingData, hold_out
 from skrnn.vectors import embedding_matrix, read_vectors
 from skrnn.wide import Blend, WidePart
 
@@ -364,80 +364,44 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             split_seed = random_state.randint(_MAX_SEED)
             target_encoder = self._fit_target_encoder(y, weight, classes)
         targets = target_encoder.transform(y)
-        weight = self._weigh(y, weight, target_encoder)
-        weight = weight / weight.max()
-        weight = (weight / weight.mean()).astype(keras.config.floatx())
+        weight = self._relative_weight(y, weight, target_encoder)
         train, held_out = self._split(y, split_seed, early_stopping, has_wide)
         if go_on:
-            tokenizer, model = self.tokenizer_, self.model_
+            tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
             sequences = tokenizer.transform(texts)
         else:
-            tokenizer = self._new_tokenizer()
-            if early_stopping:
-                # What stops training must not lend its words to the vocabulary.
-                tokenizer.fit([texts[i] for i in train])
-                sequences = tokenizer.transform(texts)
-            else:
-                sequences = tokenizer.fit_transform(texts)
-            # Nor shape the vectors that the embedding starts from.
-            seen = sequences[train] if early_stopping else sequences
-            model = self._build_model(tokenizer, seen, target_encoder, random_state)
+            # What stops training must neither lend its words to the vocabulary nor
+            # shape the vectors that the embedding starts from.
+            seen = train if early_stopping else None
+            tokenizer, sequences = self._learn_vocabulary(texts, seen)
+            of_seen = sequences if seen is None else sequences[seen]
+            model = self._build_model(tokenizer, of_seen, target_encoder, random_state)
+            cut_to = self.max_length, self.truncate
+        data = TrainingData(
+            sequences, sequences.cut(*cut_to), targets, weight, train, held_out
+        )
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
-        cut_to = self._cut_to if go_on else (self.max_length, self.truncate)
-        read = sequences.cut(*cut_to)
-
-        def data(part):
-            return read[part], targets[part], weight[part]
-
         history = {"loss": []}
         if epochs:
             callbacks = self._build_callbacks()
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
-                columns = _columns(targets, model.head.units)
-                wide, of_wide = self._fit_wide(
-                    tokenizer, sequences, columns, weight, train, held_out
-                )
-                columns = columns[held_out]
+                wide, of_wide = self._fit_wide(tokenizer, model, data)
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
-                training_data = (
-                    data(train) if len(held_out) else (read, targets, weight)
-                )
                 history = self._train(
                     model,
-                    training_data,
-                    data(held_out) if early_stopping else None,
+                    data,
                     callbacks,
-                    epochs=(
-                        auto_epochs(training_data[0].lengths, self.batch_size)
-                        if epochs == "auto"
-                        else epochs
-                    ),
+                    epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
+                    early_stopping=early_stopping,
                     random_state=random_state,
                     decay=whole,
                 )
                 if has_wide:
-                    of_network = (
-                        model.predict(read[held_out]) if len(held_out) else of_wide
-                    )
-                    blend = Blend(model.activation.__name__).fit(
-                        of_network, of_wide, columns, weight[held_out]
-                    )
-        earlier = self.history_ if go_on else {}
-        self.history_ = {
-            name: [*earlier.get(name, []), *history.get(name, [])]
-            for name in {**earlier, **history}
-        }
-        n_earlier = len(earlier.get("loss", []))
-        self.n_iter_ = len(self.history_["loss"])
-        self.best_epoch_ = (
-            # After a divergence the last ones are no numbers.
-            n_earlier + int(np.nanargmin(history["val_loss"])) + 1
-            if "val_loss" in history
-            else None
-        )
+                    blend = self._fit_blend(model, data, of_wide)
+        self._add_history(history, go_on)
         self.tokenizer_ = tokenizer
         self.model_ = model
         self._cut_to = cut_to
@@ -448,6 +412,33 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._random_state = random_state
         self._split_seed = split_seed
         return self
+
+    def _relative_weight(self, y, sample_weight, target_encoder) -> np.ndarray:
+        """Weights of mean 1."""
+        weight = self._weigh(y, sample_weight, target_encoder)
+        weight = weight / weight.max()
+        return (weight / weight.mean()).astype(keras.config.floatx())
+
+    def _learn_vocabulary(self, texts, seen) -> tuple[Tokenizer, Sequences]:
+        """The tokenizer of the texts seen, None for all; and all of them as ids."""
+        tokenizer = self._new_tokenizer()
+        if seen is None:
+            return tokenizer, tokenizer.fit_transform(texts)
+        tokenizer.fit([texts[i] for i in seen])
+        return tokenizer, tokenizer.transform(texts)
+
+    def _add_history(self, history, go_on: bool) -> None:
+        earlier = self.history_ if go_on else {}
+        self.history_ = {
+            name: [*earlier.get(name, []), *history.get(name, [])]
+            for name in {**earlier, **history}
+        }
+        self.n_iter_ = len(self.history_["loss"])
+        self.best_epoch_ = None
+        if "val_loss" in history:
+            # After a divergence the last ones are no numbers.
+            best = int(np.nanargmin(history["val_loss"]))
+            self.best_epoch_ = len(earlier.get("loss", [])) + best + 1
 
     def _has_wide(self, loss) -> bool:
         if self.wide is True and loss != self._wide_loss:
@@ -460,33 +451,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _split(self, y, seed: int, early_stopping: bool, has_wide: bool):
         """Positions of the texts to train the network with, and of those held out."""
         n_texts = y.shape[0]
-        every = np.arange(n_texts)
         if not early_stopping and (not has_wide or n_texts < _LEAST_TEXTS_TO_SPLIT):
-            return every, every[:0]
-        strata = self._strata(y)
-        if not early_stopping and strata is not None:
+            return np.arange(n_texts), np.arange(0)
+        return hold_out(
+            n_texts,
+            self._strata(y),
+            self.validation_fraction,
+            seed=seed,
             # A class of a single text is no reason to do without the wide part.
-            n_of_class = np.unique(strata, return_counts=True)[1]
-            n_held_out = np.ceil(n_texts * self.validation_fraction)
-            if min(n_of_class) < 2 or n_held_out < len(n_of_class):
-                strata = None
-        try:
-            return train_test_split(
-                every,
-                test_size=self.validation_fraction,
-                random_state=seed,
-                stratify=strata,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {n_texts} texts "
-                "cannot be held out, of every class where labels are single: give more "
-                f"texts, another fraction, or early_stopping=False. {error}"
-            ) from error
+            strict=early_stopping,
+        )
 
-    def _fit_wide(
-        self, tokenizer, sequences, columns, weight, train, held_out
-    ) -> tuple[WidePart, np.ndarray]:
+    def _fit_wide(self, tokenizer, model, data) -> tuple[WidePart, np.ndarray]:
         """The wide part, and what one that has not seen them scores the held out."""
         wide = WidePart(
             len(tokenizer.vocabulary_) + N_RESERVED_IDS,
@@ -495,9 +471,20 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             of_classes=is_classifier(self),
         )
         of_held_out = wide.fit(
-            sequences, columns, weight, train=train, held_out=held_out
+            data.sequences,
+            _columns(data.targets, model.head.units),
+            data.weight,
+            train=data.train,
+            held_out=data.held_out,
         )
         return wide, of_held_out
+
+    def _fit_blend(self, model, data, of_wide) -> Blend:
+        read, targets, weight = data.kept_aside()
+        of_network = model.predict(read) if len(targets) else of_wide
+        columns = _columns(targets, model.head.units)
+        blend = Blend(model.activation.__name__)
+        return blend.fit(of_network, of_wide, columns, weight)
 
     def _build_model(
         self, tokenizer, sequences, target_encoder, random_state
@@ -543,16 +530,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self,
         model,
         data,
-        held_out,
         callbacks,
         *,
         epochs,
         initial_epoch,
+        early_stopping,
         random_state,
         decay,
     ) -> dict[str, list[float]]:
-        sequences, targets, weight = data
-        if held_out is not None:
+        sequences, targets, weight = data.learned_from()
+        if epochs == "auto":
+            epochs = auto_epochs(sequences.lengths, self.batch_size)
+        if early_stopping:
             callbacks.append(
                 keras.callbacks.EarlyStopping(
                     monitor="val_loss",
@@ -573,7 +562,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     batch_size=self.batch_size,
                     random_state=random_state,
                     decay=decay,
-                    validation_data=held_out,
+                    validation_data=data.kept_aside() if early_stopping else None,
                     epochs=initial_epoch + epochs,
                     initial_epoch=initial_epoch,
                     callbacks=callbacks,

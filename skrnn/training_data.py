@@ -1,0 +1,103 @@
+"""What a fit learns from: texts as ids, with targets, weights, and some held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from skrnn.sequences import Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Texts of which some are held out from the network.
+
+    Parameters
+    ----------
+    sequences : Sequences of n_texts
+        All ids of each text.
+
+    read : Sequences of n_texts
+        What the network reads of each.
+
+    targets : ndarray of shape (n_texts, ...)
+        What the loss compares the scores with.
+
+    weight : ndarray of shape (n_texts,)
+        The weight of each text in the loss.
+
+    train, held_out : ndarray of int
+        Which texts the network learns from, and which it does not.
+    """
+
+    sequences: Sequences
+    read: Sequences
+    targets: np.ndarray
+    weight: np.ndarray
+    train: np.ndarray
+    held_out: np.ndarray
+
+    def learned_from(self) -> tuple[Sequences, np.ndarray, np.ndarray]:
+        """Ids, targets and weights of what the network learns from."""
+        if not len(self.held_out):
+            # Not a copy, which so many texts would take memory for.
+            return self.read, self.targets, self.weight
+        return self._part(self.train)
+
+    def kept_aside(self) -> tuple[Sequences, np.ndarray, np.ndarray]:
+        """Ids, targets and weights of what is held out."""
+        return self._part(self.held_out)
+
+    def _part(self, texts):
+        return self.read[texts], self.targets[texts], self.weight[texts]
+
+
+def hold_out(
+    n_texts: int, strata: np.ndarray | None, fraction: float, *, seed: int, strict: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a part of the texts.
+
+    Parameters
+    ----------
+    n_texts : int
+        Number of texts.
+
+    strata : ndarray of shape (n_texts,), or None
+        Labels of which the part shall have the same share as the rest.
+
+    fraction : float in (0, 1)
+        Share of the texts to draw.
+
+    seed : int
+        Fixes what is drawn.
+
+    strict : bool
+        Whether a label too rare to be in both parts is an error, rather than a reason
+        to disregard labels.
+
+    Returns
+    -------
+    rest, drawn : ndarray of int
+        Positions of the texts.
+
+    Raises
+    ------
+    ValueError
+        If so few texts, or a label so rare, cannot be shared out.
+    """
+    if not strict and strata is not None:
+        n_of_label = np.unique(strata, return_counts=True)[1]
+        if min(n_of_label) < 2 or np.ceil(n_texts * fraction) < len(n_of_label):
+            strata = None
+    try:
+        return train_test_split(
+            np.arange(n_texts), test_size=fraction, random_state=seed, stratify=strata
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"validation_fraction={fraction} of {n_texts} texts "
+            "cannot be held out, of every class where labels are single: give more "
+            f"texts, another fraction, or early_stopping=False. {error}"
+        ) from error
