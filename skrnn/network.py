@@ -92,6 +92,8 @@ class SequenceModel(keras.Model):
         if not self.encoder.built:
             self.encoder.build(input_shape)
         self.head.build((None, self.encoder.representation_size))
+        # Also of a model that is loaded from Keras' own file, which is not compiled.
+        self._make_functions()
         self.built = True
 
     def call(self, ids, training=False):
@@ -101,16 +103,21 @@ class SequenceModel(keras.Model):
 
     def compile(self, **arguments):
         """Configure training; see `keras.Model.compile`."""
-        implementation = self.encoder.implementation
         # Not kept with the others: a pickle may meet another processor.
-        super().compile(**{"jit_compile": jit_compile(implementation), **arguments})
+        usual = {"jit_compile": jit_compile(self.encoder.implementation)}
+        super().compile(**{**usual, **arguments})
+        # Anew, for whether they run eagerly may have changed.
+        self._make_functions()
+        # A mapping proxy, because Keras would track a dict's metrics as layers.
+        self._compile_arguments = MappingProxyType(arguments)
+
+    def _make_functions(self):
+        implementation = self.encoder.implementation
         self._predict_scores = predictor(self, implementation)
         self._predict_representations = predictor(self.encoder, implementation)
         self._differentiate = differentiator(
             self._scores_of_vectors, self.encoder.embedding.size
         )
-        # A mapping proxy, because Keras would track a dict's metrics as layers.
-        self._compile_arguments = MappingProxyType(arguments)
 
     def _scores_of_vectors(self, x):
         padding = ops.zeros(ops.shape(x)[:2], "bool")

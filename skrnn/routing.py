@@ -108,6 +108,12 @@ class RoutedEstimator(BaseEstimator):
         """
         routed = {name: params[name] for name in params if _is_routed(name)}
         plain = {name: params[name] for name in params if name not in routed}
+        for name in plain:
+            if name.partition("__")[0] in _PREFIXES and "__" in name:
+                raise ValueError(
+                    f"Invalid parameter {name!r}: what is routed is named after it, "
+                    "such as 'optimizer__beta_1'."
+                )
         super().set_params(**plain)
         vars(self).update(routed)
         return self

@@ -30,8 +30,8 @@ def read_vectors(
     Raises
     ------
     ValueError
-        If vectors differ in size or hold other things than finite numbers, or
-        if no token of the vocabulary has one.
+        If vectors differ in size or hold other things than finite numbers, a file
+        parts them by other signs, or no token of the vocabulary has one.
     """
     if isinstance(source, Mapping):
         found = {
@@ -94,6 +94,11 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
                 if token.isdecimal() and rest.isdecimal():
                     size = int(rest)
                     continue
+                if not rest:
+                    raise ValueError(
+                        f"`embeddings` needs a token and numbers, parted by blanks, in "
+                        f"line {number} of {os.fspath(path)!r}. Got {line[:60]!r}."
+                    )
                 size = len(rest.split(" "))
             if token not in vocabulary:
                 continue

@@ -292,6 +292,8 @@ def test_unknown_parameters():
         RNNTextClassifier(True)
     with pytest.raises(ValueError, match="Invalid parameter 'hidden'"):
         RNNTextClassifier().set_params(hidden=3)
+    with pytest.raises(ValueError, match="Invalid parameter 'optimizer__'"):
+        RNNTextClassifier().set_params(optimizer__=1)
 
 
 @pytest.mark.parametrize(

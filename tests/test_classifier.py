@@ -773,6 +773,8 @@ def test_bad_vectors(embeddings, message):
         ("other 1 2\nfine 1 x\n", "no numbers in line 2 of .*vectors.txt"),
         ("fine 1 2\ndull 1\n", "differ in size"),
         ("fine 1 2\ndull 1 inf\n", "finite numbers in line 2"),
+        ("fine\t1\t2\n", "parted by blanks, in line 1"),
+        ("fine,1,2\n", "parted by blanks, in line 1"),
     ],
 )
 def test_bad_file_of_vectors(tmp_path, lines, message):

@@ -330,6 +330,7 @@ def test_the_drawn_line_is_the_running_prediction(fitted, pyplot):
     [
         ({"target": "fortran"}, "none of the classes"),
         ({"target": 1}, "none of the classes"),
+        ({"target": np.array(["numpy", "keras"])}, "none of the classes"),
         ({"method": "shap"}, "method"),
     ],
 )
@@ -473,6 +474,7 @@ def test_values_are_averaged():
         (TOPICS, {}, "pos_label has to name"),
         (TOPICS, {"pos_label": "art"}, "not in y"),
         (TOPICS[:3], {}, "inconsistent numbers of samples"),
+        (None, {}, "y should be numbers or labels"),
         (np.eye(16), {}, "one column"),
         (np.full(16, np.nan), {}, "NaN"),
         (np.zeros(16), {"n_words": 1}, "n_words"),
@@ -483,6 +485,12 @@ def test_what_a_map_cannot_be_coloured_by_is_named(y, kwargs, message):
     estimator = classifier().fit(TOPIC_TEXTS, TOPICS)
     with pytest.raises(ValueError, match=message):
         EmbeddingMapDisplay.from_estimator(estimator, TOPIC_TEXTS, y, **kwargs)
+
+
+def test_labels_that_a_classifier_does_not_know_are_named():
+    estimator = classifier().fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match=r"none of the classifier's: .*dull"):
+        EmbeddingMapDisplay.from_estimator(estimator, TEXTS[:2], ["good", "dull"])
 
 
 def test_a_map_needs_words(fitted):

@@ -187,6 +187,18 @@ def test_what_keras_writes_into_a_callback_is_not_pickled():
     assert loaded.callbacks[0].model is None
 
 
+def test_network_travels_in_a_file_of_keras(tmp_path):
+    fitted = classifier(wide=False).fit(TEXTS, LABELS)
+    fitted.model_.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras", compile=False)
+    sequences = fitted.tokenizer_.transform(TEXTS)
+    for got, expected in (
+        (loaded.predict(sequences)[:, 0], fitted.decision_function(TEXTS)),
+        (loaded.represent(sequences), fitted.transform(TEXTS)),
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-7)
+
+
 def test_unfitted_estimators_travel_too():
     unfitted = classifier(optimizer=keras.optimizers.SGD(0.1), metrics=[Peak()])
     for other in copies(unfitted):

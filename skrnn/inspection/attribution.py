@@ -172,7 +172,9 @@ def _choose(estimator: TextEstimator, scores: np.ndarray, target) -> _Answer:
     if target is None:
         number = 1 if encoder.kind_ == "binary" else int(scores.argmax())
     else:
-        (numbers,) = np.nonzero([one == target for one in classes.tolist()])
+        numbers = []
+        if np.ndim(target) == 0:
+            (numbers,) = np.nonzero([one == target for one in classes.tolist()])
         if not len(numbers):
             raise ValueError(f"target={target!r} is none of the classes: {classes}.")
         number = int(numbers[0])

@@ -302,6 +302,8 @@ class EmbeddingMapDisplay:
 
 def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
     """What to colour by, and what to call it."""
+    if y is None:
+        raise ValueError("y should be numbers or labels to colour by, got None.")
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(
@@ -313,6 +315,12 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
             raise ValueError(
                 "With labels of more than two classes, pos_label has to name the one "
                 f"to colour by: one of {list(estimator.classes_)}."
+            )
+        unknown = np.setdiff1d(y, estimator.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds labels that are none of the classifier's: {unknown}. Pass "
+                "its labels or numbers, or let pos_label name the label to colour by."
             )
         pos_label = estimator.classes_[1]
     if pos_label is not None:
