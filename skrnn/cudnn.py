@@ -118,6 +118,6 @@ def keras_weights(
     kernel = ops.concatenate([kernel * scale, wide(held)[None]], axis=0)
     bias = bias * scale
     if recurrent_bias is not None:
-        others = ops.zeros_like(bias)[: len(steepness[:-1]) * size]
-        bias = ops.stack([bias, ops.concatenate([others, recurrent_bias])])
+        nothing = ops.zeros_like(bias[:-size])
+        bias = ops.stack([bias, ops.concatenate([nothing, recurrent_bias])])
     return [kernel, recurrent_kernel * scale, bias]

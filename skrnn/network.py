@@ -124,6 +124,9 @@ class SequenceModel(keras.Model):
         return self.head(self.encoder.read(x, padding))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Metrics see a column for each score; see `keras.Model.compute_metrics`."""
+        if len(y.shape) == 1:
+            y = ops.one_hot(y, self.head.units, dtype=y_pred.dtype)
         scores = self.activation(y_pred)
         return super().compute_metrics(x, y, scores, sample_weight=sample_weight)
 

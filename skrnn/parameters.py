@@ -81,6 +81,10 @@ _CLASSES = {
 }
 
 
+def _name_of(metric) -> str:
+    return getattr(metric, "__name__", type(metric).__name__)
+
+
 def check_keras_objects(estimator) -> None:
     """Check what scikit-learn's constraints cannot say of Keras' names and classes.
 
@@ -92,7 +96,8 @@ def check_keras_objects(estimator) -> None:
     Raises
     ------
     ValueError
-        If a name is not an optimizer's, or a class is not of the right kind.
+        If a name is not an optimizer's, a class is not of the right kind, or a metric
+        wants the numbers of classes.
     """
     name = type(estimator).__name__
     optimizer = estimator.optimizer
@@ -102,6 +107,15 @@ def check_keras_objects(estimator) -> None:
             f"'keras.optimizers.Optimizer' or one of {sorted(OPTIMIZERS)}. Got "
             f"{optimizer!r} instead."
         )
+    for metric in keras.tree.flatten(estimator.metrics):
+        metric_name = metric if isinstance(metric, str) else _name_of(metric)
+        if metric_name.lower().startswith("sparse"):
+            raise InvalidParameterError(
+                f"The 'metrics' parameter of {name} takes metrics that see a column "
+                f"of 0 and 1 for each class. Got {metric_name!r}, which sees the "
+                "numbers of classes; 'accuracy' and the categorical metrics say the "
+                "same."
+            )
     for parameter, (kind_name, kind) in _CLASSES.items():
         value = getattr(estimator, parameter)
         if inspect.isclass(value) and not issubclass(value, kind):
@@ -231,9 +245,9 @@ clipnorm : float, default=1.0
 TRAINING = """\
 metrics : str, list, default=None
     Metrics of Keras to follow while training, by name or as objects. For a
-    classifier they see the sigmoid or softmax of the scores, and with `loss`
-    "log_loss" and more than two classes the numbers of the classes: "accuracy" and
-    the sparse metrics take these. For a regressor they see standardized values.
+    classifier they see a column of 0 and 1 for each class, one column for two
+    classes, and the sigmoid or softmax of the scores. For a regressor they see
+    standardized values.
 
 callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     Called by Keras while training. A class's arguments are routed:

@@ -20,9 +20,9 @@ from corpus import (
     weights,
 )
 from scipy.sparse import csr_array, csr_matrix
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import log_loss
+from sklearn.metrics import f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
 from skrnn import RNNTextClassifier
@@ -510,6 +510,39 @@ def test_accuracy_is_the_share_of_right_labels(texts, y):
     np.testing.assert_allclose(
         fitted.history_["accuracy"], [fitted.score(texts, y)], rtol=1e-6
     )
+
+
+def test_metrics_see_a_column_a_class_under_either_loss():
+    metrics = [
+        "accuracy",
+        keras.metrics.CategoricalCrossentropy(name="surprise"),
+        keras.metrics.F1Score(name="f1"),
+    ]
+    for loss in ("log_loss", "squared_hinge"):
+        fitted = classifier(metrics=metrics, loss=loss, epochs=1, learning_rate=1e-9)
+        fitted.set_params(dropout=0, embedding_dropout=0, wide=False)
+        history = fitted.fit(TOPIC_TEXTS, TOPICS).history_
+        proba = softmax(fitted.decision_function(TOPIC_TEXTS), axis=1)
+        columns = TOPICS[:, None] == fitted.classes_
+        np.testing.assert_allclose(
+            history["surprise"], [log_loss(columns, proba)], rtol=1e-5
+        )
+        of_sklearn = f1_score(TOPICS, fitted.predict(TOPIC_TEXTS), average=None)
+        np.testing.assert_allclose(history["f1"], [of_sklearn], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "sparse_categorical_accuracy",
+        keras.metrics.SparseTopKCategoricalAccuracy(2),
+        keras.metrics.sparse_categorical_crossentropy,
+    ],
+    ids=["name", "instance", "function"],
+)
+def test_metrics_of_class_numbers_are_refused(metric):
+    with pytest.raises(ValueError, match=r"'metrics' parameter .*(?i:sparse)"):
+        classifier(metrics=["accuracy", metric]).fit(TOPIC_TEXTS, TOPICS)
 
 
 class Recorder(keras.callbacks.Callback):
