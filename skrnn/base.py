@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,6 +76,17 @@ def _memory_errors_explained(what_to_lower: str):
             f"A batch of texts did not fit in memory. Lower {what_to_lower}, or the "
             "network's sizes."
         ) from error
+
+
+def _make_portable(callback: keras.callbacks.Callback) -> None:
+    """Take the model and closed files, such as a log's, out of a user's callback.
+
+    A pickle of the estimator would have the one twice, and cannot have the others.
+    """
+    callback._model = None
+    for name, value in list(vars(callback).items()):
+        if isinstance(value, io.IOBase) and value.closed:
+            setattr(callback, name, None)
 
 
 def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
@@ -576,9 +588,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 "learning_rate_schedule='constant'."
             ) from error
         finally:
-            # The user's own callbacks must not carry the model into a pickle.
             for callback in callbacks:
-                callback._model = None
+                _make_portable(callback)
         if not all(np.isfinite(one).all() for one in model.get_weights()):
             # The last update comes after the last loss.
             finite = [*np.isfinite(history["loss"][:-1]), False]

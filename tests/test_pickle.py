@@ -187,6 +187,17 @@ def test_what_keras_writes_into_a_callback_is_not_pickled():
     assert loaded.callbacks[0].model is None
 
 
+def test_a_callback_that_has_written_a_file_travels(tmp_path):
+    log = tmp_path / "log.csv"
+    logged = classifier(callbacks=keras.callbacks.CSVLogger(log, append=True))
+    logged.fit(TEXTS, LABELS)
+    for other in copies(logged):
+        np.testing.assert_array_equal(other.predict(TEXTS), logged.predict(TEXTS))
+    clone(logged).fit(TEXTS, LABELS)
+    epochs = [line.split(",")[0] for line in log.read_text().splitlines()]
+    assert epochs == ["epoch", "0", "1", "0", "1"]
+
+
 def test_network_travels_in_a_file_of_keras(tmp_path):
     fitted = classifier(wide=False).fit(TEXTS, LABELS)
     fitted.model_.save(tmp_path / "network.keras")
