@@ -33,14 +33,14 @@ def trec(folder):
     ]
 
 
-def tweets(name):
-    """A task of TweetEval, its own test part."""
+def tweets(name, tested_on="test"):
+    """A task of TweetEval, its own test or validation part."""
 
     def read(folder):
         task = folder / "tweeteval" / "datasets" / name
         return [
             (_lines(task / f"{part}_text.txt"), _lines(task / f"{part}_labels.txt"))
-            for part in ("train", "test")
+            for part in ("train", tested_on)
         ]
 
     return read
@@ -97,6 +97,8 @@ OTHERS = {
     "irony": tweets("irony"),
     "emotion": tweets("emotion"),
     "hate": tweets("hate"),
+    # Gathered with what is learned from, where the test part was not.
+    "hate_validation": tweets("hate", "val"),
     "offence": tweets("offensive"),
     "polarity": sentences("panglee/rt-polarity.all"),
     "opinions": sentences("mpqa.all"),
