@@ -163,7 +163,7 @@ REGRESSORS = {
 LINEAR = "NB-SVM, tuned"
 DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
 PAIR = "soft vote of NB-SVM and the net alone"
-LOG_ODDS = "the same, of log odds of equal spread"
+LOG_ODDS = "vote of NB-SVM and the net alone"
 SEEDS = "soft vote of RNNTextClassifier() of all seeds"
 ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, PAIR, LOG_ODDS, SEEDS]
 

@@ -78,8 +78,8 @@ def make_sides(embedding_size, hidden_size, batch_size):
     return {**ours, "keras": stock}
 
 
-def read(texts, targets, batch_size):
-    """Make the batches of an epoch, and do nothing with them."""
+def read(texts, targets, classifier):
+    """Make the batches of a fitted classifier's epoch, and do nothing with them."""
     tokenizer = Tokenizer(
         max_features=VOCABULARY_SIZE, max_length=MAX_LENGTH, truncate="middle"
     )
@@ -87,8 +87,8 @@ def read(texts, targets, batch_size):
         tokenizer.fit_transform(texts),
         targets,
         np.ones(len(texts), np.float32),
-        batch_size=batch_size,
-        sizes_an_octave=sizes_an_octave("loop"),
+        batch_size=classifier.batch_size,
+        sizes_an_octave=sizes_an_octave(classifier.model_.encoder.implementation),
         random_state=np.random.RandomState(0),
     )
     batches.shuffle()
@@ -108,7 +108,7 @@ def measure(sizes, arguments, train, test):
     sides = make_sides(*sizes, arguments.batch_size)
     epochs = {name: partial(side.fit, *train) for name, side in sides.items()}
     if "reading" in arguments.parts:
-        epochs["reading"] = partial(read, *train, arguments.batch_size)
+        epochs["reading"] = partial(read, *train, sides["skrnn"])
 
     if {"train", "reading"} & set(arguments.parts):
         seconds = take_turns(epochs, arguments.pairs)

@@ -13,6 +13,7 @@ from skrnn._keras import ON_TENSORFLOW, keras
 
 if ON_TENSORFLOW:
     import tensorflow as tf
+    from tensorflow.python.framework.config import is_op_determinism_enabled
     from tensorflow.python.framework.ops import gradient_registry
 
     # No public name forgets a gradient. Should this one go, memory is all that is lost.
@@ -22,8 +23,14 @@ else:
 
 
 def sees_gpu() -> bool:
-    """Whether the backend is TensorFlow, and may use a GPU."""
-    return ON_TENSORFLOW and bool(tf.config.get_visible_devices("GPU"))
+    """Whether the backend is TensorFlow, and may use a GPU.
+
+    Apple's count as none here: TensorFlow has neither cuDNN nor XLA for them.
+    """
+    if not ON_TENSORFLOW or not tf.config.get_visible_devices("GPU"):
+        return False
+    build = tf.sysconfig.get_build_info()
+    return bool(build.get("is_cuda_build") or build.get("is_rocm_build"))
 
 
 def choose_implementation(
@@ -45,9 +52,10 @@ def choose_implementation(
     -------
     {"loop", "xla", "cudnn"}
         "cudnn" on a GPU with TensorFlow, for what cuDNN's kernel computes: gates that
-        are a sigmoid in float32, and states that padding leaves alone. "xla" there
-        for all others, and always with JAX: the loop compiled, once for every shape.
-        Else "loop": on a CPU, XLA was measured no faster.
+        are a sigmoid, no products in bfloat16, and states that padding leaves alone.
+        "xla" there for all others, unless TensorFlow is to be deterministic, and
+        always with JAX: the loop compiled, once for every shape. Else "loop": on a
+        CPU, XLA was measured no faster.
     """
     if keras.backend.backend() == "jax":
         return "xla"
@@ -58,7 +66,10 @@ def choose_implementation(
         cell == "lstm" and not bidirectional and not learn_initial_state
     )
     is_sigmoid = gate_activation != "hard_sigmoid"
-    return "cudnn" if holds and is_sigmoid and precision == "float32" else "xla"
+    if holds and is_sigmoid and precision == "float32":
+        return "cudnn"
+    # Keras trains nothing by XLA then.
+    return "loop" if is_op_determinism_enabled() else "xla"
 
 
 def jit_compile(implementation: str) -> bool | str:

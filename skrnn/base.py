@@ -82,6 +82,7 @@ def _make_portable(callback: keras.callbacks.Callback) -> None:
     """Take the model and closed files, such as a log's, out of a user's callback.
 
     A pickle of the estimator would have the one twice, and cannot have the others.
+    After a fit that was broken off files are still open.
     """
     callback._model = None
     for name, value in list(vars(callback).items()):
@@ -465,14 +466,21 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         n_texts = y.shape[0]
         if not early_stopping and (not has_wide or n_texts < _LEAST_TEXTS_TO_SPLIT):
             return np.arange(n_texts), np.arange(0)
-        return hold_out(
-            n_texts,
-            self._strata(y),
-            self.validation_fraction,
-            seed=seed,
-            # A class of a single text is no reason to do without the wide part.
-            strict=early_stopping,
-        )
+        try:
+            return hold_out(
+                n_texts,
+                self._strata(y),
+                self.validation_fraction,
+                seed=seed,
+                # A class of a single text is no reason to do without the wide part.
+                strict=early_stopping,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_texts} texts "
+                "cannot be held out, of every class where labels are single: give more "
+                f"texts, another fraction, or early_stopping=False. {error}"
+            ) from error
 
     def _fit_wide(self, tokenizer, model, data) -> tuple[WidePart, np.ndarray]:
         """The wide part, and what one that has not seen them scores the held out."""

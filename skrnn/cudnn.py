@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from skrnn._keras import keras
 
 ops = keras.ops
@@ -13,6 +11,8 @@ _KINDS = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
 
 class KerasTwin:
     """Keras' own layer, run with weights that are handed to it.
+
+    No layer itself, so that Keras tracks none of the weights it does not use.
 
     cuDNN's kernel knows neither our gates nor padding on the left, but weights can
     say both. A gate ``sigmoid(k x)`` is the ordinary one of columns `k` times as
@@ -46,8 +46,9 @@ class KerasTwin:
             dtype=dtype,
         )
         layer.build((None, None, n_features + 1))
-        # A mapping proxy, because Keras would track the layer, and so its weights.
-        self._hidden = MappingProxyType({"layer": layer})
+        self._layer = layer
+        # Of a seed that nothing is drawn with.
+        self._states = [(one.shape, one.dtype) for one in layer.non_trainable_variables]
 
     def __call__(self, inputs, padding, weights, initial_state, *, reverse: bool):
         """Hidden states of shape (steps, batch, size).
@@ -69,12 +70,11 @@ class KerasTwin:
         reverse : bool
             Whether to read from the last step to the first.
         """
-        layer = self._hidden["layer"]
         x = ops.concatenate([inputs, padding], axis=-1)
         x = ops.flip(x, axis=0) if reverse else x
-        hidden, _ = layer.stateless_call(
+        hidden, _ = self._layer.stateless_call(
             weights,
-            [one.value for one in layer.non_trainable_variables],
+            [ops.zeros(shape, dtype) for shape, dtype in self._states],
             ops.transpose(x, (1, 0, 2)),
             **({} if initial_state is None else {"initial_state": initial_state}),
         )

@@ -36,7 +36,8 @@ def scan(
 
     kept : tuple, default=()
         What another loop kept, which ran over the same steps the other way. A step is
-        given what the other loop kept of it, and memory is free of that from then on.
+        given what the other loop kept of it; in TensorFlow's own loop memory is free
+        of that from then on.
 
     reverse : bool, default=False
         Whether to start at the last step and end at the first.

@@ -104,8 +104,10 @@ class SequenceModel(keras.Model):
     def compile(self, **arguments):
         """Configure training; see `keras.Model.compile`."""
         # Not kept with the others: a pickle may meet another processor.
-        usual = {"jit_compile": jit_compile(self.encoder.implementation)}
-        super().compile(**{**usual, **arguments})
+        jit = jit_compile(self.encoder.implementation)
+        if arguments.get("run_eagerly"):
+            jit = False
+        super().compile(**{"jit_compile": jit, **arguments})
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
@@ -125,7 +127,7 @@ class SequenceModel(keras.Model):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Metrics see a column for each score; see `keras.Model.compute_metrics`."""
-        if len(y.shape) == 1:
+        if len(y.shape) == 1 and self.head.units > 1:
             y = ops.one_hot(y, self.head.units, dtype=y_pred.dtype)
         scores = self.activation(y_pred)
         return super().compute_metrics(x, y, scores, sample_weight=sample_weight)

@@ -81,8 +81,13 @@ _CLASSES = {
 }
 
 
-def _name_of(metric) -> str:
-    return getattr(metric, "__name__", type(metric).__name__)
+# Keras' metrics, by name and as functions or classes, of targets that number classes.
+_OF_CLASS_NUMBERS = [
+    one
+    for name, metric in vars(keras.metrics).items()
+    if name.lower().startswith("sparse")
+    for one in (name, metric)
+]
 
 
 def check_keras_objects(estimator) -> None:
@@ -108,13 +113,11 @@ def check_keras_objects(estimator) -> None:
             f"{optimizer!r} instead."
         )
     for metric in keras.tree.flatten(estimator.metrics):
-        metric_name = metric if isinstance(metric, str) else _name_of(metric)
-        if metric_name.lower().startswith("sparse"):
+        if metric in _OF_CLASS_NUMBERS or type(metric) in _OF_CLASS_NUMBERS:
             raise InvalidParameterError(
                 f"The 'metrics' parameter of {name} takes metrics that see a column "
-                f"of 0 and 1 for each class. Got {metric_name!r}, which sees the "
-                "numbers of classes; 'accuracy' and the categorical metrics say the "
-                "same."
+                f"of 0 and 1 for each class. Got {metric!r}, which sees the numbers of "
+                "classes; 'accuracy' and the categorical metrics say the same."
             )
     for parameter, (kind_name, kind) in _CLASSES.items():
         value = getattr(estimator, parameter)

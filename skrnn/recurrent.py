@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 
-from skrnn._keras import keras
+from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, scan
@@ -122,6 +122,8 @@ class RecurrentLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        # Read by models of a user's own that this layer is part of.
+        self.supports_jit = not ON_TENSORFLOW or implementation == "xla"
         self.size = size
         self.gate = GATES[gate_activation]
         self.learn_initial_state = learn_initial_state

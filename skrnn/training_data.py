@@ -85,19 +85,12 @@ def hold_out(
     Raises
     ------
     ValueError
-        If so few texts, or a label so rare, cannot be shared out.
+        If so few texts, or a label so rare, cannot be shared out; it says why.
     """
     if not strict and strata is not None:
         n_of_label = np.unique(strata, return_counts=True)[1]
         if min(n_of_label) < 2 or np.ceil(n_texts * fraction) < len(n_of_label):
             strata = None
-    try:
-        return train_test_split(
-            np.arange(n_texts), test_size=fraction, random_state=seed, stratify=strata
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"validation_fraction={fraction} of {n_texts} texts "
-            "cannot be held out, of every class where labels are single: give more "
-            f"texts, another fraction, or early_stopping=False. {error}"
-        ) from error
+    return train_test_split(
+        np.arange(n_texts), test_size=fraction, random_state=seed, stratify=strata
+    )

@@ -110,6 +110,7 @@ def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
         epochs=2,
         random_state=0,
     )
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
     on_processor = clone(classifier).fit(texts, y)
     assert on_processor.model_.encoder.implementation == "loop"
     with monkeypatch.context() as seen:
@@ -129,6 +130,43 @@ def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
         seen.setattr("skrnn.backend.sees_gpu", lambda: True)
         of_moved = moved.decision_function(texts)
     np.testing.assert_allclose(of_moved, back.decision_function(texts), atol=1e-4)
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="the others choose for themselves")
+def test_all_parts_of_a_network_are_compiled_by_xla(monkeypatch):
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    texts = ["a fine film", "so very dull", "fine, fine", ""] * 8
+    y = ["good", "bad", "good", "bad"] * 8
+    classifier = RNNTextClassifier(
+        embedding_size=4,
+        hidden_size=4,
+        n_layers=2,
+        bidirectional=True,
+        learn_initial_state=True,
+        l2=1e-4,
+        metrics=["accuracy"],
+        precision="bfloat16",
+        early_stopping=True,
+        validation_fraction=0.25,
+        learning_rate=0.05,
+        batch_size=8,
+        epochs=12,
+        random_state=0,
+    ).fit(texts, y)
+    assert classifier.model_.encoder.implementation == "xla"
+    assert classifier.model_.jit_compile
+    assert classifier.score(texts, y) == 1.0
+    assert classifier.history_["val_loss"][-1] < classifier.history_["val_loss"][0]
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="the others choose for themselves")
+def test_a_deterministic_gpu_is_not_left_to_xla(monkeypatch):
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    monkeypatch.setattr("skrnn.backend.is_op_determinism_enabled", lambda: True)
+    fitted = RNNTextClassifier(
+        embedding_size=4, hidden_size=4, epochs=1, random_state=0
+    ).fit(["fine", "dull"] * 4, [1, 0] * 4)
+    assert fitted.model_.encoder.implementation == "loop"
 
 
 @pytest.mark.parametrize("chosen", [None, "false"])

@@ -489,8 +489,9 @@ def test_what_a_map_cannot_be_coloured_by_is_named(y, kwargs, message):
 
 def test_labels_that_a_classifier_does_not_know_are_named():
     estimator = classifier().fit(TEXTS, LABELS)
-    with pytest.raises(ValueError, match=r"none of the classifier's: .*dull"):
-        EmbeddingMapDisplay.from_estimator(estimator, TEXTS[:2], ["good", "dull"])
+    for unknown in ("dull", None):
+        with pytest.raises(ValueError, match=f"none of the classifier's: .*{unknown}"):
+            EmbeddingMapDisplay.from_estimator(estimator, TEXTS[:2], ["good", unknown])
 
 
 def test_a_map_needs_words(fitted):

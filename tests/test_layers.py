@@ -304,6 +304,7 @@ def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
         }
         return choose_implementation(**{**usual, **others})
 
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
     assert chosen() == "loop"
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
     assert chosen() == "cudnn"
@@ -315,6 +316,19 @@ def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
     assert chosen(cell="simple") == "xla"
     assert chosen(gate_activation="hard_sigmoid") == "xla"
     assert chosen(precision="bfloat16") == "xla"
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="cuDNN is TensorFlow's here")
+@pytest.mark.parametrize("kind", [GRU, LSTM])
+def test_keras_would_give_the_twin_to_cudnn(kind, monkeypatch):
+    import tensorflow as tf
+
+    # Keras' layer says so where it is made, if its parameters suit the kernel; nothing
+    # else tells on a processor, where it takes another way without a word.
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    layer = a_layer(kind, implementation="cudnn")
+    assert not layer._twin._layer.supports_jit
+    assert not layer.supports_jit
 
 
 @pytest.mark.parametrize("training", [False, True])

@@ -316,8 +316,9 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
                 "With labels of more than two classes, pos_label has to name the one "
                 f"to colour by: one of {list(estimator.classes_)}."
             )
-        unknown = np.setdiff1d(y, estimator.classes_)
-        if len(unknown):
+        known = set(estimator.classes_.tolist())
+        unknown = [one for one in dict.fromkeys(y.tolist()) if one not in known]
+        if unknown:
             raise ValueError(
                 f"y holds labels that are none of the classifier's: {unknown}. Pass "
                 "its labels or numbers, or let pos_label name the label to colour by."
