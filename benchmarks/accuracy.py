@@ -175,8 +175,7 @@ DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
 PAIR = "soft vote of NB-SVM and the net alone"
 LOG_ODDS = "vote of NB-SVM and the net alone"
 SEEDS = {one: f"soft vote of {one} of all seeds" for one in (DEFAULT, ALONE)}
-VOTES = [PAIR, LOG_ODDS, *SEEDS.values()]
-ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, *VOTES]
+ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, PAIR, LOG_ODDS, *SEEDS.values()]
 
 
 def calibration_error(correct, confidence, n_bins=15):

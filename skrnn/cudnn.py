@@ -6,8 +6,6 @@ from skrnn._keras import keras
 
 ops = keras.ops
 
-_KINDS = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}
-
 
 class KerasTwin:
     """Keras' own layer, run with weights that are handed to it.
@@ -22,8 +20,8 @@ class KerasTwin:
 
     Parameters
     ----------
-    cell : {"gru", "lstm"}
-        Kind of layer.
+    kind : type
+        `keras.layers.GRU` or `keras.layers.LSTM`.
 
     size : int
         Width of the hidden states.
@@ -35,9 +33,9 @@ class KerasTwin:
         What it computes in.
     """
 
-    def __init__(self, cell: str, size: int, n_features: int, *, dtype):
+    def __init__(self, kind: type, size: int, n_features: int, *, dtype):
         # Nothing may be drawn from Keras' or Python's random state.
-        layer = _KINDS[cell](
+        layer = kind(
             size,
             return_sequences=True,
             kernel_initializer="zeros",

@@ -71,8 +71,9 @@ class RecurrentLayer(keras.layers.Layer):
       block of ``u`` (the other blocks' are those of ``x``), and of the states before,
       the way through ``u`` left out.
 
-    With "cudnn" all that is left to Keras' own layer of the same `kind`, for which a
-    cell names the blocks that are gates, and what padding adds to each.
+    With "cudnn" all that is left to a layer of Keras' own, which a cell names in
+    `keras_kind`; in `are_gates` the blocks that are gates; and in `held` the sign of
+    what padding adds to each.
 
     Parameters
     ----------
@@ -162,7 +163,7 @@ class RecurrentLayer(keras.layers.Layer):
             ]
         if self.implementation == "cudnn":
             self._twin = KerasTwin(
-                self.kind, self.size, input_shape[-1], dtype=self.dtype_policy
+                self.keras_kind, self.size, input_shape[-1], dtype=self.dtype_policy
             )
 
     def call(self, inputs, padding, training=False):
@@ -380,7 +381,7 @@ class GRU(RecurrentLayer):
        encoder-decoder for statistical machine translation". EMNLP.
     """
 
-    kind = "gru"
+    keras_kind = keras.layers.GRU
     n_blocks = 3
     are_gates = (True, True, False)
     held = (1.0, 0.0, 0.0)
@@ -430,7 +431,7 @@ class LSTM(RecurrentLayer):
        Neural Computation 9 (8).
     """
 
-    kind = "lstm"
+    keras_kind = keras.layers.LSTM
     n_blocks = 4
     n_states = 2
     are_gates = (True, True, False, True)

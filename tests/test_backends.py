@@ -14,6 +14,13 @@ from sklearn.base import clone
 from skrnn import RNNTextClassifier
 from skrnn._keras import ON_TENSORFLOW
 
+on_tensorflow = pytest.mark.skipif(
+    not ON_TENSORFLOW,
+    reason="only with TensorFlow is there a choice of what runs the layers",
+)
+
+SMALL = {"embedding_size": 4, "hidden_size": 4, "batch_size": 8, "random_state": 0}
+
 PROGRAM = """
 import pickle
 import keras
@@ -89,7 +96,7 @@ def test_layers_on_jax():
     )
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="cuDNN is TensorFlow's here")
+@on_tensorflow
 @pytest.mark.parametrize(
     ("gate_activation", "implementation"),
     [("steep_sigmoid", "cudnn"), ("hard_sigmoid", "xla")],
@@ -101,14 +108,11 @@ def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
     texts = ["a fine film", "so very dull", "fine, fine", ""] * 4
     y = ["good", "bad", "good", "bad"] * 4
     classifier = RNNTextClassifier(
+        **SMALL,
         gate_activation=gate_activation,
-        embedding_size=4,
-        hidden_size=4,
         embedding_dropout=0.0,
         dropout=0.0,
-        batch_size=8,
         epochs=2,
-        random_state=0,
     )
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
     on_processor = clone(classifier).fit(texts, y)
@@ -132,14 +136,13 @@ def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
     np.testing.assert_allclose(of_moved, back.decision_function(texts), atol=1e-4)
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="the others choose for themselves")
+@on_tensorflow
 def test_all_parts_of_a_network_are_compiled_by_xla(monkeypatch):
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
     texts = ["a fine film", "so very dull", "fine, fine", ""] * 8
     y = ["good", "bad", "good", "bad"] * 8
     classifier = RNNTextClassifier(
-        embedding_size=4,
-        hidden_size=4,
+        **SMALL,
         n_layers=2,
         bidirectional=True,
         learn_initial_state=True,
@@ -149,9 +152,7 @@ def test_all_parts_of_a_network_are_compiled_by_xla(monkeypatch):
         early_stopping=True,
         validation_fraction=0.25,
         learning_rate=0.05,
-        batch_size=8,
         epochs=12,
-        random_state=0,
     ).fit(texts, y)
     assert classifier.model_.encoder.implementation == "xla"
     assert classifier.model_.jit_compile
@@ -159,13 +160,11 @@ def test_all_parts_of_a_network_are_compiled_by_xla(monkeypatch):
     assert classifier.history_["val_loss"][-1] < classifier.history_["val_loss"][0]
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="the others choose for themselves")
+@on_tensorflow
 def test_a_deterministic_gpu_is_not_left_to_xla(monkeypatch):
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
     monkeypatch.setattr("skrnn.backend.is_op_determinism_enabled", lambda: True)
-    fitted = RNNTextClassifier(
-        embedding_size=4, hidden_size=4, epochs=1, random_state=0
-    ).fit(["fine", "dull"] * 4, [1, 0] * 4)
+    fitted = RNNTextClassifier(**SMALL, epochs=1).fit(["fine", "dull"] * 4, [1, 0] * 4)
     assert fitted.model_.encoder.implementation == "loop"
 
 

@@ -16,6 +16,11 @@ from skrnn.sequences import Sequences
 
 N_FEATURES, SIZE = 5, 4
 
+on_tensorflow = pytest.mark.skipif(
+    not ON_TENSORFLOW,
+    reason="only with TensorFlow is there a choice of what runs the layers",
+)
+
 lengths = st.lists(st.integers(0, 7), min_size=1, max_size=6)
 
 
@@ -246,7 +251,7 @@ def test_gradients_are_those_of_automatic_differentiation(
         np.testing.assert_allclose(got, expected, **tolerance)
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="the others have one implementation")
+@on_tensorflow
 @pytest.mark.parametrize("learn_initial_state", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("gate_activation", GATES)
@@ -292,7 +297,7 @@ def test_what_runs_on_a_gpu_gives_the_same(
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="cuDNN is TensorFlow's here")
+@on_tensorflow
 def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
     def chosen(**others):
         usual = {
@@ -318,7 +323,7 @@ def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
     assert chosen(precision="bfloat16") == "xla"
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="cuDNN is TensorFlow's here")
+@on_tensorflow
 @pytest.mark.parametrize("kind", [GRU, LSTM])
 def test_keras_would_give_the_twin_to_cudnn(kind, monkeypatch):
     import tensorflow as tf
