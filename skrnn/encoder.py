@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 from skrnn._keras import keras
 from skrnn.backend import choose_implementation
+from skrnn.cells import CELLS
 from skrnn.layers import Embedding, pool
 from skrnn.loops import side_by_side
-from skrnn.recurrent import CELLS
 from skrnn.sequences import PADDING_ID
 
 ops = keras.ops

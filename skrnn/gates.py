@@ -6,6 +6,10 @@ from skrnn._keras import keras
 
 ops = keras.ops
 
+# Added to a gate's input it gives exactly 1 in every gate function, in float32
+# and in bfloat16.
+OPEN = 1e4
+
 
 class HardSigmoid:
     """``clip(x + 1/2, 0, 1)``: linear with slope 1, saturated beyond 1/2.

@@ -14,9 +14,9 @@ from sklearn.utils._param_validation import (
 )
 
 from skrnn._keras import keras
+from skrnn.cells import CELLS
 from skrnn.gates import GATES
 from skrnn.optimizers import OPTIMIZERS
-from skrnn.recurrent import CELLS
 from skrnn.tokenizer import Tokenizer
 
 _SIZE = [Interval(Integral, 1, None, closed="left")]

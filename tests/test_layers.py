@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import choose_implementation, jit_compile
+from skrnn.cells import CELLS, GRU, LSTM, SimpleRecurrent
 from skrnn.gates import GATES
 from skrnn.layers import pool
-from skrnn.recurrent import CELLS, GRU, LSTM, BlockOrthogonal, SimpleRecurrent
+from skrnn.recurrent import BlockOrthogonal
 from skrnn.sequences import Sequences
 
 N_FEATURES, SIZE = 5, 4
