@@ -4,6 +4,7 @@ import numpy as np
 
 from skrnn._keras import keras
 from skrnn.network import build_network
+from skrnn.optimizers import Adam
 from skrnn.sequences import N_RESERVED_IDS, Sequences
 
 # After `skrnn._keras`, which imports it in silence.
@@ -34,17 +35,20 @@ def draw_targets(n_texts, seed=0):
     return np.random.default_rng(seed).integers(2, size=(n_texts, 1)).astype(np.float32)
 
 
-def compile_arguments(learning_rate=0.001):
+def compile_arguments(adam, learning_rate=0.001):
     return {
-        "optimizer": keras.optimizers.Adam(learning_rate, global_clipnorm=1.0),
+        "optimizer": adam(learning_rate, global_clipnorm=1.0),
         "loss": keras.losses.BinaryCrossentropy(from_logits=True),
     }
 
 
 def our_network(embedding_size, hidden_size, *, gate="hard_sigmoid", precision):
-    """Build the network that the stock one of the same sizes is most like."""
+    """Build the network that the stock one of the same sizes is most like.
+
+    Its optimizer is the estimators': the rule is Keras', taken in one pass.
+    """
     return build_network(
-        compile_arguments=compile_arguments(),
+        compile_arguments=compile_arguments(Adam),
         head={
             "n_outputs": 1,
             "activation": "sigmoid",
@@ -98,7 +102,7 @@ def stock_network(
             keras.layers.Dense(1, dtype="float32"),
         ]
     )
-    model.compile(**compile_arguments(learning_rate))
+    model.compile(**compile_arguments(keras.optimizers.Adam, learning_rate))
     return model
 
 

@@ -1,8 +1,8 @@
 """A training step and a prediction, beside `keras.layers.GRU` in one run.
 
 Both sides read the same ids, all texts of the same length, drawn so that they repeat
-as words do, and train with the same optimizer. They take turns, so that a machine
-whose speed drifts drifts for both; the ratios are what counts.
+as words do, and train with Adam, ours in one pass as the estimators do. They take
+turns, so that a machine whose speed drifts drifts for both; the ratios are what counts.
 
     python benchmarks/training_step.py --json training_step.json
 
