@@ -115,8 +115,32 @@ def fastest_precision(hidden_size: int) -> str:
     return "float32" if flags.isdisjoint({"avx512_bf16", "amx_bf16"}) else "bfloat16"
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of the backend says that memory was asked for in vain."""
+@contextlib.contextmanager
+def memory_errors_explained(what_to_lower: str):
+    """Say what to do where a batch did not fit.
+
+    Parameters
+    ----------
+    what_to_lower : str
+        The parameters that a batch's size hangs on.
+
+    Raises
+    ------
+    MemoryError
+        In place of what each backend raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise MemoryError(
+            f"A batch of texts did not fit in memory. Lower {what_to_lower}, or the "
+            "network's sizes."
+        ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     return (
         not names.isdisjoint({"ResourceExhaustedError", "OutOfMemoryError"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +29,8 @@ from sklearn.utils.validation import (
 )
 
 from skrnn import __version__
-from skrnn._keras import keras, retracing_warnings_filtered
-from skrnn.backend import fastest_precision, is_out_of_memory
+from skrnn._keras import keras
+from skrnn.backend import fastest_precision, memory_errors_explained
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
@@ -41,10 +40,10 @@ from skrnn.parameters import (
     check_keras_objects,
 )
 from skrnn.routing import RoutedEstimator
-from skrnn.schedules import auto_epochs
 from skrnn.sequences import N_RESERVED_IDS, Sequences
 from skrnn.texts import check_texts, is_missing
 from skrnn.tokenizer import Tokenizer
+from skrnn.training import train
 from skrnn.training_data import TrainingData, hold_out
 from skrnn.vectors import embedding_matrix, read_vectors
 from skrnn.wide import Blend, WidePart
@@ -63,31 +62,6 @@ _LEAST_TEXTS_TO_SPLIT = 200
 
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
-
-
-@contextlib.contextmanager
-def _memory_errors_explained(what_to_lower: str):
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise MemoryError(
-            f"A batch of texts did not fit in memory. Lower {what_to_lower}, or the "
-            "network's sizes."
-        ) from error
-
-
-def _make_portable(callback: keras.callbacks.Callback) -> None:
-    """Take the model and closed files, such as a log's, out of a user's callback.
-
-    A pickle of the estimator would have the one twice, and cannot have the others.
-    After a fit that was broken off files are still open.
-    """
-    callback._model = None
-    for name, value in list(vars(callback).items()):
-        if isinstance(value, io.IOBase) and value.closed:
-            setattr(callback, name, None)
 
 
 def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
@@ -279,7 +253,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         tokenize = self.tokenizer_.transform
 
         def apply(sequences):
-            with _memory_errors_explained("`max_length`"):
+            with memory_errors_explained("`max_length`"):
                 return function(sequences)
 
         if len(texts) <= _TEXTS_A_CHUNK:
@@ -378,20 +352,20 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             target_encoder = self._fit_target_encoder(y, weight, classes)
         targets = target_encoder.transform(y)
         weight = self._relative_weight(y, weight, target_encoder)
-        train, held_out = self._split(y, split_seed, early_stopping, has_wide)
+        learned_from, held_out = self._split(y, split_seed, early_stopping, has_wide)
         if go_on:
             tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
             sequences = tokenizer.transform(texts)
         else:
             # What stops training must neither lend its words to the vocabulary nor
             # shape the vectors that the embedding starts from.
-            seen = train if early_stopping else None
+            seen = learned_from if early_stopping else None
             tokenizer, sequences = self._learn_vocabulary(texts, seen)
             of_seen = sequences if seen is None else sequences[seen]
             model = self._build_model(tokenizer, of_seen, target_encoder, random_state)
             cut_to = self.max_length, self.truncate
         data = TrainingData(
-            sequences, sequences.cut(*cut_to), targets, weight, train, held_out
+            sequences, sequences.cut(*cut_to), targets, weight, learned_from, held_out
         )
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
@@ -402,15 +376,17 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 # First, for TensorFlow keeps the memory that training took.
                 wide, of_wide = self._fit_wide(tokenizer, model, data)
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
-                history = self._train(
+                history = train(
                     model,
                     data,
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
-                    early_stopping=early_stopping,
+                    batch_size=self.batch_size,
+                    patience=self.n_iter_no_change if early_stopping else None,
                     random_state=random_state,
                     decay=whole,
+                    verbose=min(int(self.verbose), 2),
                 )
                 if has_wide:
                     blend = self._fit_blend(model, data, of_wide)
@@ -545,72 +521,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         if matrix is not None:
             model.encoder.embedding.embeddings.assign(matrix)
         return model
-
-    def _train(
-        self,
-        model,
-        data,
-        callbacks,
-        *,
-        epochs,
-        initial_epoch,
-        early_stopping,
-        random_state,
-        decay,
-    ) -> dict[str, list[float]]:
-        sequences, targets, weight = data.learned_from()
-        if epochs == "auto":
-            epochs = auto_epochs(sequences.lengths, self.batch_size)
-        if early_stopping:
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    monitor="val_loss",
-                    mode="min",
-                    patience=self.n_iter_no_change,
-                    restore_best_weights=True,
-                )
-            )
-        try:
-            with (
-                retracing_warnings_filtered(),
-                _memory_errors_explained("`batch_size` or `max_length`"),
-            ):
-                history = model.fit(
-                    sequences,
-                    targets,
-                    sample_weight=weight,
-                    batch_size=self.batch_size,
-                    random_state=random_state,
-                    decay=decay,
-                    validation_data=data.kept_aside() if early_stopping else None,
-                    epochs=initial_epoch + epochs,
-                    initial_epoch=initial_epoch,
-                    callbacks=callbacks,
-                    verbose=min(int(self.verbose), 2),
-                ).history
-        except TypeError as error:
-            if "LearningRateSchedule" not in str(error):
-                raise
-            raise ValueError(
-                "A callback that sets the step size needs "
-                "learning_rate_schedule='constant'."
-            ) from error
-        finally:
-            for callback in callbacks:
-                _make_portable(callback)
-        if not all(np.isfinite(one).all() for one in model.get_weights()):
-            # The last update comes after the last loss.
-            finite = [*np.isfinite(history["loss"][:-1]), False]
-            epoch = initial_epoch + 1 + finite.index(False)
-            raise ValueError(
-                f"Training diverged in epoch {epoch}. Lower `learning_rate` or "
-                "`clipnorm`, or look for extreme values in `y` or `sample_weight`."
-            )
-        # Some metrics have a value a class.
-        return {
-            name: [np.asarray(v, float).tolist() for v in values]
-            for name, values in history.items()
-        }
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

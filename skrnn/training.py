@@ -1,0 +1,145 @@
+"""One run of training: when it stops, what its errors mean, what it leaves behind."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from skrnn._keras import keras, retracing_warnings_filtered
+from skrnn.backend import memory_errors_explained
+from skrnn.network import SequenceModel
+from skrnn.schedules import auto_epochs
+from skrnn.training_data import TrainingData
+
+
+def train(
+    model: SequenceModel,
+    data: TrainingData,
+    callbacks: list[keras.callbacks.Callback],
+    *,
+    epochs: int | str,
+    initial_epoch: int,
+    batch_size: int,
+    patience: int | None,
+    random_state: np.random.RandomState,
+    decay: bool,
+    verbose: int,
+) -> dict[str, list]:
+    """Train a network in place.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        The network, compiled.
+
+    data : TrainingData
+        What it learns from; what is held out there is only looked at to stop.
+
+    callbacks : list of keras.callbacks.Callback
+        Called while training, and left so that they can be pickled.
+
+    epochs : int or "auto"
+        Number of passes over the texts.
+
+    initial_epoch : int
+        Number of epochs that came before.
+
+    batch_size : int
+        Number of texts an update.
+
+    patience : int or None
+        Number of epochs without a lower loss on the texts held out that are waited for
+        before training stops and goes back to the best weights; None never stops.
+
+    random_state : numpy.random.RandomState
+        Shuffles the batches; it is advanced.
+
+    decay : bool
+        Whether the step size follows these updates; see `SequenceModel.fit`.
+
+    verbose : int
+        0, 1 or 2, as Keras takes it.
+
+    Returns
+    -------
+    dict of str to list
+        Loss and metrics after each epoch.
+
+    Raises
+    ------
+    ValueError
+        If weights are no numbers any more, or a callback sets a step size that a
+        schedule gives.
+
+    MemoryError
+        If a batch does not fit.
+    """
+    sequences, targets, weight = data.learned_from()
+    if epochs == "auto":
+        epochs = auto_epochs(sequences.lengths, batch_size)
+    held_out = None
+    if patience is not None:
+        held_out = data.kept_aside()
+        stop = keras.callbacks.EarlyStopping(
+            monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+        )
+        callbacks = [*callbacks, stop]
+    try:
+        with (
+            retracing_warnings_filtered(),
+            memory_errors_explained("`batch_size` or `max_length`"),
+        ):
+            history = model.fit(
+                sequences,
+                targets,
+                sample_weight=weight,
+                batch_size=batch_size,
+                random_state=random_state,
+                decay=decay,
+                validation_data=held_out,
+                epochs=initial_epoch + epochs,
+                initial_epoch=initial_epoch,
+                callbacks=callbacks,
+                verbose=verbose,
+            ).history
+    except TypeError as error:
+        if "LearningRateSchedule" not in str(error):
+            raise
+        raise ValueError(
+            "A callback that sets the step size needs "
+            "learning_rate_schedule='constant'."
+        ) from error
+    finally:
+        for callback in callbacks:
+            _make_portable(callback)
+    _check_finite(model, history["loss"], initial_epoch)
+    # Some metrics have a value a class.
+    return {
+        name: [np.asarray(value, float).tolist() for value in values]
+        for name, values in history.items()
+    }
+
+
+def _check_finite(model, losses, initial_epoch: int) -> None:
+    if all(np.isfinite(one).all() for one in model.get_weights()):
+        return
+    # The last update comes after the last loss.
+    finite = [*np.isfinite(losses[:-1]), False]
+    epoch = initial_epoch + 1 + finite.index(False)
+    raise ValueError(
+        f"Training diverged in epoch {epoch}. Lower `learning_rate` or "
+        "`clipnorm`, or look for extreme values in `y` or `sample_weight`."
+    )
+
+
+def _make_portable(callback: keras.callbacks.Callback) -> None:
+    """Take the model and closed files, such as a log's, out of a user's callback.
+
+    A pickle of the estimator would have the one twice, and cannot have the others.
+    After a fit that was broken off files are still open.
+    """
+    callback._model = None
+    for name, value in list(vars(callback).items()):
+        if isinstance(value, io.IOBase) and value.closed:
+            setattr(callback, name, None)
