@@ -361,11 +361,15 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # shape the vectors that the embedding starts from.
             seen = learned_from if early_stopping else None
             tokenizer, sequences = self._learn_vocabulary(texts, seen)
-            of_seen = sequences if seen is None else sequences[seen]
-            model = self._build_model(tokenizer, of_seen, target_encoder, random_state)
+            model = self._build_model(
+                tokenizer,
+                sequences if seen is None else sequences[seen],
+                target_encoder,
+                random_state,
+            )
             cut_to = self.max_length, self.truncate
         data = TrainingData(
-            sequences, sequences.cut(*cut_to), targets, weight, learned_from, held_out
+            sequences.cut(*cut_to), targets, weight, learned_from, held_out
         )
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
@@ -374,7 +378,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             callbacks = self._build_callbacks()
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
-                wide, of_wide = self._fit_wide(tokenizer, model, data)
+                wide, of_wide = self._fit_wide(tokenizer, model, sequences, data)
+            # Long texts would take memory that training needs.
+            del sequences
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
                 history = train(
                     model,
@@ -458,7 +464,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 f"texts, another fraction, or early_stopping=False. {error}"
             ) from error
 
-    def _fit_wide(self, tokenizer, model, data) -> tuple[WidePart, np.ndarray]:
+    def _fit_wide(
+        self, tokenizer, model, sequences, data
+    ) -> tuple[WidePart, np.ndarray]:
         """The wide part, and what one that has not seen them scores the held out."""
         wide = WidePart(
             len(tokenizer.vocabulary_) + N_RESERVED_IDS,
@@ -467,7 +475,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             of_classes=is_classifier(self),
         )
         of_held_out = wide.fit(
-            data.sequences,
+            sequences,
             _columns(data.targets, model.head.units),
             data.weight,
             train=data.train,

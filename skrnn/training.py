@@ -12,6 +12,8 @@ from skrnn.network import SequenceModel
 from skrnn.schedules import auto_epochs
 from skrnn.training_data import TrainingData
 
+ops = keras.ops
+
 
 def train(
     model: SequenceModel,
@@ -122,7 +124,8 @@ def train(
 
 
 def _check_finite(model, losses, initial_epoch: int) -> None:
-    if all(np.isfinite(one).all() for one in model.get_weights()):
+    # Where they are: copies of all would be the most memory that some fits take.
+    if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
         return
     # The last update comes after the last loss.
     finite = [*np.isfinite(losses[:-1]), False]

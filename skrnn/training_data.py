@@ -16,11 +16,8 @@ class TrainingData:
 
     Parameters
     ----------
-    sequences : Sequences of n_texts
-        All ids of each text.
-
     read : Sequences of n_texts
-        What the network reads of each.
+        What the network reads of each text.
 
     targets : ndarray of shape (n_texts, ...)
         What the loss compares the scores with.
@@ -32,7 +29,6 @@ class TrainingData:
         Which texts the network learns from, and which it does not.
     """
 
-    sequences: Sequences
     read: Sequences
     targets: np.ndarray
     weight: np.ndarray
