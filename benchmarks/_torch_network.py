@@ -4,6 +4,10 @@ import torch
 from _networks import VOCABULARY_SIZE
 from torch import nn
 
+# As TensorFlow does. Gradients that vanish over the steps become subnormal numbers,
+# with which some processors are slow. Threads inherit it, hence before there are any.
+torch.set_flush_denormal(True)
+
 
 class TorchNetwork(nn.Module):
     """Maps ids of shape (batch, steps) to scores of shape (batch,)."""
