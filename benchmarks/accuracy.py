@@ -23,7 +23,7 @@ from _corpora import CORPORA, OF_CHARACTERS, OTHERS, read_corpus
 from _fasttext import FastTextClassifier
 from _measuring import machine
 from scipy.special import expit, logit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import VotingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -69,6 +69,38 @@ class NBLogisticRegression(ClassifierMixin, BaseEstimator):
         if len(self.classes_) == 2:
             return expit(np.hstack([-scores, scores]))
         return softmax(scores, axis=1)
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+class SelfTraining(ClassifierMixin, BaseEstimator):
+    """Learns from texts without a label, -1, what a first fit answers to them.
+
+    The second fit learns from all texts, and an answer weighs as much as the first was
+    sure of it: nothing where all classes were as likely. Probabilities are the mean of
+    both. scikit-learn's `SelfTrainingClassifier` takes numbers only.
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        X, labelled = np.asarray(X, object), y != -1
+        first = clone(self.estimator).fit(X[labelled], y[labelled])
+        probabilities = first.predict_proba(X[~labelled])
+        self.classes_ = first.classes_
+        n_classes = len(self.classes_)
+        y, weight = y.copy(), np.ones(len(y))
+        y[~labelled] = self.classes_[probabilities.argmax(axis=1)]
+        sure = (n_classes * probabilities.max(axis=1) - 1) / (n_classes - 1)
+        weight[~labelled] = sure
+        second = clone(self.estimator).fit(X, y, sample_weight=weight)
+        self.estimators_ = [first, second]
+        return self
+
+    def predict_proba(self, X):
+        return np.mean([one.predict_proba(X) for one in self.estimators_], axis=0)
 
     def predict(self, X):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
@@ -131,6 +163,10 @@ def default(seed):
     return RNNTextClassifier(random_state=seed)
 
 
+def self_trained(seed):
+    return SelfTraining(default(seed))
+
+
 def alone(seed):
     return RNNTextClassifier(wide=False, random_state=seed)
 
@@ -151,6 +187,7 @@ def alone_values(seed):
 
 
 FASTTEXT = "fastText on pairs, tuned"
+SELF_TRAINED = "RNNTextClassifier(), self-trained on unlabelled reviews"
 THREE = "soft vote of three RNNTextClassifier()"
 CLASSIFIERS = {
     "TF-IDF + logistic regression, tuned": tfidf,
@@ -175,7 +212,14 @@ DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
 PAIR = "soft vote of NB-SVM and the net alone"
 LOG_ODDS = "vote of NB-SVM and the net alone"
 SEEDS = {one: f"soft vote of {one} of all seeds" for one in (DEFAULT, ALONE)}
-ORDER = [*CLASSIFIERS, *CLASSIFIERS_BY_CHARACTER, PAIR, LOG_ODDS, *SEEDS.values()]
+ORDER = [
+    *CLASSIFIERS,
+    SELF_TRAINED,
+    *CLASSIFIERS_BY_CHARACTER,
+    PAIR,
+    LOG_ODDS,
+    *SEEDS.values(),
+]
 
 
 def calibration_error(correct, confidence, n_bins=15):
@@ -268,7 +312,7 @@ def _is_the_same_at_every_seed(key):
 
 def tasks(arguments):
     """Every fit to do: what names it, and how to do it."""
-    if {"imdb", "stars"} & set(arguments.corpora):
+    if {"imdb", "stars", "unlabelled"} & set(arguments.corpora):
         train, test = (
             fetch_imdb(subset=part, data_home=arguments.data_home)
             for part in ("train", "test")
@@ -284,6 +328,22 @@ def tasks(arguments):
                         drawn,
                         (test.data, test.target),
                     )
+    if "unlabelled" in arguments.corpora:
+        more = fetch_imdb(subset="unlabeled", data_home=arguments.data_home).data
+        for size in arguments.sizes:
+            for seed in arguments.seeds:
+                texts, y = subset(train.data, train.target, size, seed)
+                yield (
+                    {
+                        "corpus": "imdb",
+                        "size": size,
+                        "seed": seed,
+                        "model": SELF_TRAINED,
+                    },
+                    self_trained,
+                    ([*texts, *more], np.append(y, np.full(len(more), -1))),
+                    (test.data, test.target),
+                )
     if "stars" in arguments.corpora:
         for seed in arguments.seeds:
             for name, make in REGRESSORS.items():
@@ -426,9 +486,10 @@ def main():
         "--corpora",
         nargs="+",
         default=["imdb", "stars", *CORPORA],
-        choices=["imdb", "stars", *CORPORA, *OTHERS],
+        choices=["imdb", "unlabelled", "stars", *CORPORA, *OTHERS],
         metavar="NAME",
-        help=f"default: imdb stars {' '.join(CORPORA)}; others: {' '.join(OTHERS)}",
+        help=f"default: imdb stars {' '.join(CORPORA)}; others: unlabelled "
+        f"{' '.join(OTHERS)}",
     )
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
