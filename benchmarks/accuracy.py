@@ -211,7 +211,9 @@ LINEAR = "NB-SVM, tuned"
 DEFAULT, ALONE = "RNNTextClassifier()", "RNNTextClassifier(wide=False)"
 PAIR = "soft vote of NB-SVM and the net alone"
 LOG_ODDS = "vote of NB-SVM and the net alone"
-SEEDS = {one: f"soft vote of {one} of all seeds" for one in (DEFAULT, ALONE)}
+SEEDS = {
+    one: f"soft vote of {one} of all seeds" for one in (DEFAULT, ALONE, SELF_TRAINED)
+}
 ORDER = [
     *CLASSIFIERS,
     SELF_TRAINED,

@@ -305,11 +305,12 @@ def differentiator(
             return values, tape.gradient(values, x)
 
         tracing = threading.Lock()
+        x_dtype = compiled.input_signature[0].dtype
 
         def differentiate(x, output):
             with tracing, gradients_forgotten():
                 run = compiled.get_concrete_function()
-            values, slopes = run(tf.constant(x), tf.constant(output))
+            values, slopes = run(tf.constant(x, x_dtype), tf.constant(output))
             return values.numpy(), slopes.numpy()
 
         return differentiate

@@ -60,6 +60,9 @@ _COOCCURRENCE_SCALE = 0.2
 # With fewer texts, those held out could not tell how much each part should count.
 _LEAST_TEXTS_TO_SPLIT = 200
 
+# In place of a fingerprint, where fits went on with other texts.
+_MIXED = b""
+
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
 
@@ -289,7 +292,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._validate_params()
         if self.early_stopping:
             raise ValueError("early_stopping should be False with partial_fit")
-        if self.wide is True:
+        if self._needs_wide:
             raise ValueError(
                 "wide should be 'auto' or False with partial_fit, which trains the "
                 "network alone"
@@ -303,7 +306,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             raise ValueError(
                 "Sample weights must contain at least one non-zero number."
             )
-        return weight
+        # Only proportions matter, and sums of the largest floats would overflow.
+        return weight / weight.max()
 
     def _check_data(self, X, y, sample_weight, *, reset: bool):
         """Texts, targets and weights, those of weight 0 left out."""
@@ -371,6 +375,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         data = TrainingData(
             sequences.cut(*cut_to), targets, weight, learned_from, held_out
         )
+        # What the network has learned from cannot tell how much it should count.
+        fingerprint = data.fingerprint()
+        can_weigh = not go_on or self._trained_on in (None, fingerprint)
+        if not can_weigh and not early_stopping:
+            data = data.with_nothing_held_out()
+        trained_on = self._trained_on if go_on else None
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
         history = {"loss": []}
@@ -395,7 +405,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     verbose=min(int(self.verbose), 2),
                 )
                 if has_wide:
-                    blend = self._fit_blend(model, data, of_wide)
+                    blend = self._fit_blend(model, data, of_wide, can_weigh)
+            trained_on = fingerprint if can_weigh else _MIXED
         self._add_history(history, go_on)
         self.tokenizer_ = tokenizer
         self.model_ = model
@@ -406,6 +417,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._target_encoder = target_encoder
         self._random_state = random_state
         self._split_seed = split_seed
+        self._trained_on = trained_on
         return self
 
     def _relative_weight(self, y, sample_weight, target_encoder) -> np.ndarray:
@@ -435,13 +447,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             best = int(np.nanargmin(history["val_loss"]))
             self.best_epoch_ = len(earlier.get("loss", [])) + best + 1
 
+    @property
+    def _needs_wide(self) -> bool:
+        # NumPy's True, too.
+        return self.wide != "auto" and bool(self.wide)
+
     def _has_wide(self, loss) -> bool:
-        if self.wide is True and loss != self._wide_loss:
+        if self._needs_wide and loss != self._wide_loss:
             raise ValueError(
                 f"wide=True needs loss={self._wide_loss!r}, got loss={loss!r}. Use "
                 "wide='auto' or wide=False."
             )
-        return self.wide is True or (self.wide == "auto" and loss == self._wide_loss)
+        return bool(self.wide) and loss == self._wide_loss
 
     def _split(self, y, seed: int, early_stopping: bool, has_wide: bool):
         """Positions of the texts to train the network with, and of those held out."""
@@ -458,10 +475,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 strict=early_stopping,
             )
         except ValueError as error:
+            # What else there is to hold texts out for.
+            instead = "early_stopping=False" if early_stopping else "wide=False"
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} of {n_texts} texts "
                 "cannot be held out, of every class where labels are single: give more "
-                f"texts, another fraction, or early_stopping=False. {error}"
+                f"texts, another fraction, or {instead}. {error}"
             ) from error
 
     def _fit_wide(
@@ -483,7 +502,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         )
         return wide, of_held_out
 
-    def _fit_blend(self, model, data, of_wide) -> Blend:
+    def _fit_blend(self, model, data, of_wide, can_weigh: bool) -> Blend:
+        if not can_weigh:
+            if self.blend_ is not None:
+                return self.blend_
+            data, of_wide = data.with_nothing_held_out(), of_wide[:0]
         read, targets, weight = data.kept_aside()
         of_network = model.predict(read) if len(targets) else of_wide
         columns = _columns(targets, model.head.units)

@@ -413,7 +413,9 @@ callable, default="log_loss"
             weight = sample_weight * compute_sample_weight(self.class_weight, y)
         else:
             classes = target_encoder.classes_
-            # Of all classes, of which `y` may lack some in `partial_fit`.
+            # A dict names them all, of which `y` may lack some; "balanced" knows `y`.
+            if self.class_weight == "balanced":
+                classes = np.unique(y)
             of_class = compute_class_weight(
                 self.class_weight, classes=classes, y=y, sample_weight=sample_weight
             )

@@ -84,7 +84,7 @@ class SequenceModel(keras.Model):
         self.head = keras.layers.Dense(
             n_outputs,
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1),
-            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            kernel_regularizer=keras.regularizers.L2(float(l2)) if l2 else None,
             name="head",
         )
 
@@ -217,7 +217,8 @@ class SequenceModel(keras.Model):
         schedule = optimizer._learning_rate
         if not isinstance(schedule, LinearDecay):
             return
-        start = int(optimizer.iterations) if n_updates else 0
+        # What a schedule is asked by; the public one counts gathered gradients once.
+        start = int(optimizer._iterations) if n_updates else 0
         new = LinearDecay(schedule.height, start, n_updates)
         if new.get_config() != schedule.get_config():
             self._set_schedule(new)
@@ -392,7 +393,16 @@ def _to_config(value):
         # that of Huber lacks its width.
         return _State((type(value), vars(value)))
     if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
-        return _Config((type(value), value.get_config()))
+        return _Config((type(value), _plain(value.get_config())))
+    return value
+
+
+def _plain(value):
+    """The same without Keras' own lists and dicts, which cannot be pickled."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
     return value
 
 

@@ -157,7 +157,7 @@ min_df : int or float in [0, 1], default=1
 max_df : int or float in [0, 1], default=1.0
     Ignore tokens that occur in more texts, as a number or a share of them.
 
-vocabulary : mapping of str to int, or iterable of str, default=None
+vocabulary : mapping of str to int, or collection of str, default=None
     The tokens to know; nothing is learned then. See `Tokenizer`.
 
 max_length : int, default=600
@@ -279,14 +279,17 @@ early_stopping : bool, default=False
 validation_fraction : float in (0, 1), default=0.1
     Share of the texts held out, of every class alike where `y` holds single labels:
     for early stopping, or from 200 texts on to weigh the network against the wide
-    part. The wide part then learns from all texts.
+    part. The wide part then learns from all texts. Without early stopping labels are
+    disregarded where one has a single text or the share is too small for them all.
 
 n_iter_no_change : int, default=3
     Number of epochs without a lower loss that early stopping waits.
 
 warm_start : bool, default=False
     Whether `fit` goes on from the last fit's vocabulary, weights and optimizer.
-    Parameters of these, `loss` among them, changed in between have no effect then.
+    Parameters of these, `loss` and `metrics` among them, changed in between have no
+    effect then. With other texts, or after `partial_fit`, nothing is held out to weigh
+    the network: how much it counts stays as it was.
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.

@@ -132,7 +132,7 @@ class RecurrentLayer(keras.layers.Layer):
 
     def build(self, input_shape):
         width = self.n_blocks * self.size
-        l2 = keras.regularizers.L2(self.l2) if self.l2 else None
+        l2 = keras.regularizers.L2(float(self.l2)) if self.l2 else None
         self.kernel = self.add_weight(
             (input_shape[-1], width),
             initializer=keras.initializers.GlorotUniform(seed=self.seed),

@@ -100,7 +100,8 @@ class ClassEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` holds other labels or another number of columns.
+            If `y` holds other labels or another number of columns, or a multilabel
+            indicator anything but 0 and 1.
         """
         multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
         if multilabel != (self.kind_ == "multilabel"):
@@ -114,8 +115,13 @@ class ClassEncoder(BaseEstimator):
                     f"`y` has {y.shape[1]} columns, but this estimator was fitted "
                     f"with {self.n_outputs_}."
                 )
-            dense = y.toarray() if issparse(y) else y
-            return np.asarray(dense, dtype=np.float32)
+            dense = np.asarray(y.toarray() if issparse(y) else y, dtype=np.float32)
+            if not np.isin(dense, (0, 1)).all():
+                raise ValueError(
+                    "A multilabel indicator holds 0 and 1, but `y` holds "
+                    f"{np.unique(dense)}."
+                )
+            return dense
         # NumPy would compare numbers with strings by turning them into strings.
         kinds = {np.asarray(labels).dtype.kind for labels in (y, self.classes_)}
         mixed = "U" in kinds and kinds & set("biuf")

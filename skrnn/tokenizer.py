@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import (
     Callable,
@@ -238,6 +239,12 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             vocabulary, sequences = self._learn(texts)
         else:
             vocabulary = _check_vocabulary(self.vocabulary)
+            if self.lowercase and any(any(map(str.isupper, t)) for t in vocabulary):
+                warnings.warn(
+                    "Upper case characters found in vocabulary while 'lowercase' is "
+                    "True. These entries will not be matched with any texts",
+                    stacklevel=2,
+                )
             sequences = self._encode_known(texts, vocabulary)
         self.vocabulary_ = vocabulary
         return sequences

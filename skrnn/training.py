@@ -109,8 +109,8 @@ def train(
         if "LearningRateSchedule" not in str(error):
             raise
         raise ValueError(
-            "A callback that sets the step size needs "
-            "learning_rate_schedule='constant'."
+            "A callback that sets the step size needs learning_rate_schedule='constant'"
+            ", and no schedule of Keras as `learning_rate` or inside `optimizer`."
         ) from error
     finally:
         for callback in callbacks:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -46,6 +47,18 @@ class TrainingData:
         """Ids, targets and weights of what is held out."""
         return self._part(self.held_out)
 
+    def with_nothing_held_out(self) -> TrainingData:
+        """The same texts, all of them to learn from."""
+        everything = np.arange(len(self.targets))
+        return replace(self, train=everything, held_out=everything[:0])
+
+    def fingerprint(self) -> bytes:
+        """A digest of the ids that are learned from, in their order."""
+        read = self.learned_from()[0]
+        digest = hashlib.blake2b(read.lengths, digest_size=16)
+        digest.update(read.ids)
+        return digest.digest()
+
     def _part(self, texts):
         return self.read[texts], self.targets[texts], self.weight[texts]
 
@@ -85,7 +98,9 @@ def hold_out(
     """
     if not strict and strata is not None:
         n_of_label = np.unique(strata, return_counts=True)[1]
-        if min(n_of_label) < 2 or np.ceil(n_texts * fraction) < len(n_of_label):
+        n_drawn = int(np.ceil(n_texts * fraction))
+        fewest = min(n_drawn, n_texts - n_drawn)
+        if min(n_of_label) < 2 or fewest < len(n_of_label):
             strata = None
     return train_test_split(
         np.arange(n_texts), test_size=fraction, random_state=seed, stratify=strata

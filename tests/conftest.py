@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -26,3 +27,15 @@ def docstrings():
     )
     chosen.sort()
     return [bunch.data[i] for i in chosen], libraries[chosen]
+
+
+@pytest.fixture
+def double_precision():
+    """Keras in float64."""
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    # The policy follows floatx only until its first use.
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)

@@ -134,6 +134,21 @@ def test_texts_without_any_token_cannot_be_learned_from():
 
 
 @pytest.mark.parametrize(
+    ("values", "container"),
+    [
+        ((-1, 1), np.asarray),
+        ((1, 2), np.asarray),
+        ((0, 5), np.asarray),
+        ((0, 5), scipy.sparse.csr_array),
+    ],
+)
+def test_an_indicator_of_other_numbers_than_0_and_1(values, container):
+    y = np.array([[values[0], values[1]], [values[1], values[0]]] * 8)
+    with pytest.raises(ValueError, match="indicator holds 0 and 1, but `y` holds"):
+        classifier().fit(TEXTS, container(y))
+
+
+@pytest.mark.parametrize(
     ("y", "message"),
     [
         (["a", "b"], r"inconsistent numbers of samples: \[16, 2\]"),

@@ -291,6 +291,12 @@ def test_class_weight_of_a_class_that_a_later_call_lacks():
     assert weighted.n_iter_ == 2
 
 
+def test_balanced_class_weight_of_a_class_that_a_warm_start_lacks():
+    weighted = classifier(class_weight="balanced", warm_start=True)
+    weighted.fit(TEXTS, LABELS).fit(TEXTS[::2], LABELS[::2])
+    assert weighted.n_iter_ == 4
+
+
 @pytest.mark.parametrize("params", [{}, {"class_weight": "balanced"}])
 def test_text_of_weight_zero_is_left_out(params):
     weight = np.ones(18)

@@ -5,6 +5,7 @@ import re
 import sys
 from html.parser import HTMLParser
 
+import keras
 import numpy as np
 import pytest
 from corpus import (
@@ -19,6 +20,7 @@ from corpus import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
@@ -78,6 +80,13 @@ def test_scores_sum_to_the_decision_score(fitted, docstrings, method, chosen):
         assert explanation.decision_score == pytest.approx(decision_score, abs=1e-5)
         probability = fitted.predict_proba([text])[0, column]
         assert explanation.prediction == pytest.approx(probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.usefixtures("double_precision")
+def test_a_network_in_double_precision_is_explained(method):
+    estimator = classifier(**LEARNS).fit(TEXTS, LABELS)
+    assert_adds_up(explain(estimator, "a fine, dull film", method=method))
 
 
 def test_reading_scores_are_the_changes_from_one_beginning_to_the_next(fitted):
@@ -587,6 +596,37 @@ def test_after_a_warm_start_the_best_epoch_is_one_of_the_last_fit(docstrings):
     assert display.best_epoch is None
     # Their epochs are not those of the loss.
     assert list(display.history) == ["loss"]
+
+
+def test_a_metric_with_a_value_a_class_has_a_line_a_class(pyplot):
+    metric = keras.metrics.F1Score(average=None)
+    estimator = classifier(metrics=[metric], early_stopping=True)
+    estimator.set_params(validation_fraction=0.25).fit(TOPIC_TEXTS * 2, [*TOPICS] * 2)
+    display = TrainingCurveDisplay.from_estimator(estimator).plot()
+    lines = display.lines_["f1_score"]
+    drawn = np.column_stack([line.get_ydata() for line in lines])
+    assert_allclose(drawn, estimator.history_["f1_score"])
+    legend = display.axes_[1].get_legend_handles_labels()[1]
+    assert legend[:2] == ["learned from", "held out"]
+    display.figure_.canvas.draw()
+
+
+def test_half_a_surrogate_pair_is_drawn_as_a_sign_of_its_own(pyplot):
+    estimator = classifier().fit([*TEXTS, "\ud800 fine"], [*LABELS, "good"])
+    for text in ("\ud800 film", "\ud800 film " * 40):
+        explanation = explain(estimator, text).plot()
+        explanation.figure_.canvas.draw()
+    shown = EmbeddingMapDisplay.from_estimator(
+        estimator, ["\ud800 fine", "\ud800"], [1.0, 0.0], method="pca"
+    ).plot()
+    shown.figure_.canvas.draw()
+    assert "?" in {label.get_text() for label in shown.labels_}
+
+
+def test_a_map_needs_vectors_of_two_numbers():
+    estimator = classifier(embedding_size=1).fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match="and embedding_size is 1"):
+        EmbeddingMapDisplay.from_estimator(estimator, TEXTS, LABELS)
 
 
 def test_without_training_there_is_no_curve():

@@ -26,6 +26,7 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import skrnn
 from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn.optimizers import OPTIMIZERS
 
 ELSEWHERE = """
 import pickle, sys, joblib
@@ -177,6 +178,16 @@ def test_copies_go_on_like_the_original(params):
     for other in others:
         np.testing.assert_array_equal(weights(other), before[0])
         assert_same_model(other.partial_fit(TEXTS, LABELS), fitted)
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_every_optimizer_by_name_travels_and_goes_on(optimizer):
+    fitted = classifier(optimizer=optimizer).fit(TEXTS, LABELS)
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert_same_model(loaded, fitted)
+    assert_same_model(
+        loaded.partial_fit(TEXTS, LABELS), fitted.partial_fit(TEXTS, LABELS)
+    )
 
 
 def test_what_keras_writes_into_a_callback_is_not_pickled():

@@ -161,6 +161,11 @@ def test_scale_of_the_weights_does_not_matter(scale):
     assert_same_model(fitted, regressor().fit(TEXTS, STARS, sample_weight=weight))
 
 
+def test_weights_whose_sum_overflows():
+    fitted = regressor().fit(TEXTS, STARS, sample_weight=np.full(16, 1e308))
+    assert_same_model(fitted, regressor().fit(TEXTS, STARS))
+
+
 def test_text_of_much_weight_is_fitted_better():
     texts, y = ["same text"] * 16, np.arange(16) % 2
     weight = np.where(y == 1, 9.0, 1.0)

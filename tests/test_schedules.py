@@ -5,7 +5,15 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from corpus import LABELS, STARS, TEXTS, assert_same_model, classifier, regressor
+from corpus import (
+    LABELS,
+    STARS,
+    TEXTS,
+    assert_same_model,
+    classifier,
+    regressor,
+    weights,
+)
 from numpy.testing import assert_allclose
 
 LINEAR = {
@@ -100,6 +108,15 @@ def test_warm_start_decays_again(compiled):
     assert_allclose(steps.seen, first)
     after = np.concatenate([one.ravel() for one in fitted.model_.get_weights()])
     assert np.abs(after - before).max() > 0.01
+
+
+def test_warm_start_with_gathered_gradients_trains():
+    params = {**LINEAR, "optimizer__gradient_accumulation_steps": 4}
+    fitted = classifier(**params, warm_start=True).fit(TEXTS, LABELS)
+    for _ in range(2):
+        before = weights(fitted)
+        fitted.fit(TEXTS, LABELS)
+        assert np.abs(weights(fitted) - before).max() > 0.001
 
 
 def test_pickle_keeps_the_step_size():

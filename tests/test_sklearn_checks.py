@@ -6,7 +6,6 @@ They hand over tables of numbers: the estimators below make a text of each row.
 import inspect
 from itertools import product
 
-import keras
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -72,17 +71,6 @@ SMALL = {
     "epochs": 2,
     "batch_size": 32,
 }
-
-
-@pytest.fixture
-def double_precision():
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    # The policy follows floatx only until its first use.
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
 
 
 # The network and what trains it.

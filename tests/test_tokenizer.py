@@ -472,6 +472,17 @@ def test_given_set_is_sorted():
     assert tokenizer.get_feature_names_out().tolist() == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_upper_case_in_a_given_vocabulary(lowercase):
+    tokenizer = Tokenizer(vocabulary=["Fine", "dull"], lowercase=lowercase)
+    if lowercase:
+        with pytest.warns(UserWarning, match="Upper case characters found in vocab"):
+            tokenizer.fit(["Fine"])
+    else:
+        tokenizer.fit(["Fine"])
+    assert as_lists(tokenizer.transform(["Fine, dull"])) == [[2 - lowercase, 1, 3]]
+
+
 def test_vocabulary_of_another_tokenizer():
     learned = Tokenizer().fit(TEXTS)
     given_one = Tokenizer(vocabulary=learned.vocabulary_).fit(["anything"])

@@ -490,3 +490,78 @@ def test_the_sum_is_better_and_better_calibrated_than_the_network():
         for one in (both, alone)
     ]
     assert gaps[0] < gaps[1]
+
+
+def _overconfident():
+    return RNNTextClassifier(
+        embedding_size=16,
+        hidden_size=16,
+        dropout=0,
+        embedding_dropout=0,
+        learning_rate=0.02,
+        epochs=8,
+        warm_start=True,
+        random_state=0,
+    )
+
+
+def test_texts_learned_from_by_partial_fit_weigh_nothing(docstrings):
+    texts, libraries = docstrings[0][:300], docstrings[1][:300]
+    model = _overconfident()
+    for _ in range(8):
+        model.partial_fit(texts, libraries, np.unique(libraries))
+    model.fit(texts, libraries)
+    assert_allclose(model.blend_.factors_, [0.15, 1.2])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_warm_start_with_texts_in_another_order_keeps_the_factors(
+    docstrings, early_stopping
+):
+    texts, libraries = docstrings[0][:300], docstrings[1][:300]
+    model = _overconfident().set_params(early_stopping=early_stopping)
+    factors = model.fit(texts, libraries).blend_.factors_
+    wide = model.wide_
+    model.fit(texts[::-1], libraries[::-1])
+    assert_array_equal(model.blend_.factors_, factors)
+    assert model.wide_ is not wide
+    # And from then on, for nothing is left that it has not learned from.
+    model.fit(texts[::-1], libraries[::-1])
+    assert_array_equal(model.blend_.factors_, factors)
+
+
+def test_warm_start_with_the_same_texts_weighs_anew(docstrings):
+    texts, libraries = docstrings[0][:300], docstrings[1][:300]
+    model = _overconfident()
+    factors = model.fit(texts, libraries).blend_.factors_
+    again = pickle.loads(pickle.dumps(model)).fit(texts, libraries)
+    assert not np.array_equal(again.blend_.factors_, factors)
+    assert not np.allclose(again.blend_.factors_, [0.15, 1.2])
+
+
+def test_a_fit_after_initialize_weighs(docstrings):
+    texts, libraries = docstrings[0][:300], docstrings[1][:300]
+    model = _overconfident().initialize(texts, libraries).fit(texts, libraries)
+    assert not np.allclose(model.blend_.factors_, [0.15, 1.2])
+
+
+def test_numpy_booleans_say_the_same_of_the_wide_part():
+    assert classifier(wide=np.True_).fit(TEXTS, LABELS).wide_ is not None
+    assert classifier(wide=np.False_).fit(TEXTS, LABELS).wide_ is None
+    with pytest.raises(ValueError, match=r"wide=True needs loss='log_loss'"):
+        classifier(wide=np.True_, loss="hinge").fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match="wide should be 'auto' or False"):
+        classifier(wide=np.True_).partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+
+
+def test_labels_too_many_for_either_part_are_disregarded():
+    texts, labels = (TEXTS * 13)[:200], np.arange(200) % 100
+    fitted = classifier(wide="auto", validation_fraction=0.6).fit(texts, labels)
+    assert fitted.wide_ is not None
+
+
+def test_a_share_that_cannot_be_held_out_for_the_wide_part():
+    with pytest.raises(ValueError, match=r"another fraction, or wide=False\."):
+        classifier(wide="auto", validation_fraction=0.999).fit(
+            TEXTS * 13, np.tile(LABELS, 13)
+        )

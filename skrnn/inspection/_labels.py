@@ -19,6 +19,11 @@ _SIDES = [
 ]
 
 
+def drawable(name: str) -> str:
+    """The name as matplotlib can draw it, which fails on half a surrogate pair."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def place_labels(
     ax, names: list[str], points: np.ndarray, order: Iterable[int], most: int
 ) -> list:
@@ -57,7 +62,7 @@ def place_labels(
         if len(labels) == most:
             break
         label = ax.annotate(
-            names[i],
+            drawable(names[i]),
             points[i],
             xytext=(0, 0),
             textcoords="offset points",

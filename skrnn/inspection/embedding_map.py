@@ -174,8 +174,8 @@ class EmbeddingMapDisplay:
         Raises
         ------
         ValueError
-            If `y` is not what `pos_label` says, or fewer than two words of the
-            vocabulary are in `X`.
+            If `y` is not what `pos_label` says, fewer than two words of the
+            vocabulary are in `X`, or ``embedding_size=1``.
 
         TypeError
             If `estimator` is none of skrnn's, or `X` is no column of texts.
@@ -199,6 +199,10 @@ class EmbeddingMapDisplay:
                 f"{len(counts)}, {len(chosen)} are in X."
             )
         vectors = word_vectors(estimator)[chosen]
+        if vectors.shape[1] < 2:
+            raise ValueError(
+                "A map needs vectors of two numbers at least, and embedding_size is 1."
+            )
         vocabulary = list(tokenizer.vocabulary_)
         return cls(
             [vocabulary[i] for i in chosen],

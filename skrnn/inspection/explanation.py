@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from skrnn.inspection._checks import import_pyplot
-from skrnn.inspection._labels import place_labels
+from skrnn.inspection._labels import drawable, place_labels
 
 _MOST_LISTED = 10
 
@@ -200,7 +200,8 @@ class Explanation:
             xlim=(-0.5, len(self.tokens) + 0.5),
         )
         if is_short:
-            ax.set_xticks(places, self.tokens, rotation=60, ha="right", fontsize=9)
+            tokens = list(map(drawable, self.tokens))
+            ax.set_xticks(places, tokens, rotation=60, ha="right", fontsize=9)
             for label in ax.get_xticklabels():
                 label.set(rotation_mode="anchor", parse_math=False)
         else:

@@ -18,8 +18,9 @@ class TrainingCurveDisplay:
 
     Parameters
     ----------
-    history : dict of str to ndarray of shape (n_epochs,)
-        Loss and metrics by name; those of texts held out begin with ``"val_"``.
+    history : dict of str to ndarray of shape (n_epochs,) or (n_epochs, n_classes)
+        Loss and metrics by name; those of texts held out begin with ``"val_"``. Some
+        metrics have a value a class.
 
     best_epoch : int or None
         The epoch whose weights were kept, counted from 1, where early stopping
@@ -33,8 +34,9 @@ class TrainingCurveDisplay:
     axes_ : ndarray of matplotlib Axes
         One for the loss, and one a metric.
 
-    lines_ : dict of str to matplotlib Line2D
-        The curves, by the names of `history`.
+    lines_ : dict of str to matplotlib Line2D, or a list of them
+        The curves, by the names of `history`; a list for a metric with a value a
+        class.
 
     Examples
     --------
@@ -157,4 +159,8 @@ class TrainingCurveDisplay:
         if name in self.history:
             values = self.history[name]
             epochs = np.arange(1, len(values) + 1)
-            (self.lines_[name],) = axes.plot(epochs, values, markersize=4, **style)
+            lines = axes.plot(epochs, values, markersize=4, **style)
+            # A line a class has one name in the legend.
+            for line in lines[1:]:
+                line.set_label("_" + line.get_label())
+            self.lines_[name] = lines[0] if values.ndim == 1 else lines
