@@ -321,7 +321,8 @@ blend_ : Blend or None
 
 history_ : dict of str to list of float
     Loss and metrics after each epoch, over all calls that went on from one
-    another; names with ``"val_"`` are those of the texts held out.
+    another; names with ``"val_"`` are those of the texts held out. A metric with a
+    value a class has a list for each epoch.
 
 best_epoch_ : int or None
     With early stopping the epoch whose weights were kept, the one of the lowest
