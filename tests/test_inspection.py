@@ -85,7 +85,7 @@ def test_scores_sum_to_the_decision_score(fitted, docstrings, method, chosen):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.usefixtures("double_precision")
 def test_a_network_in_double_precision_is_explained(method):
-    estimator = classifier(**LEARNS).fit(TEXTS, LABELS)
+    estimator = classifier().fit(TEXTS, LABELS)
     assert_adds_up(explain(estimator, "a fine, dull film", method=method))
 
 
