@@ -197,6 +197,8 @@ CLASSIFIERS = {
     "RNNTextClassifier(wide=False)": alone,
     THREE: three,
 }
+# With unlabelled reviews a model learns from those, too.
+OF_IMDB = {"imdb": CLASSIFIERS, "unlabelled": {SELF_TRAINED: self_trained}}
 CLASSIFIERS_BY_CHARACTER = {
     "TF-IDF of characters + logistic regression, tuned": tfidf_of_characters,
     'RNNTextClassifier(analyzer="char")': default_of_characters,
@@ -314,38 +316,28 @@ def _is_the_same_at_every_seed(key):
 
 def tasks(arguments):
     """Every fit to do: what names it, and how to do it."""
-    if {"imdb", "stars", "unlabelled"} & set(arguments.corpora):
+    if {*OF_IMDB, "stars"} & set(arguments.corpora):
         train, test = (
             fetch_imdb(subset=part, data_home=arguments.data_home)
             for part in ("train", "test")
         )
-    if "imdb" in arguments.corpora:
+    for corpus, models in OF_IMDB.items():
+        if corpus not in arguments.corpora:
+            continue
+        more = []
+        if corpus == "unlabelled":
+            more = fetch_imdb(subset="unlabeled", data_home=arguments.data_home).data
         for size in arguments.sizes:
             for seed in arguments.seeds:
-                drawn = subset(train.data, train.target, size, seed)
-                for name, make in CLASSIFIERS.items():
+                texts, y = subset(train.data, train.target, size, seed)
+                drawn = [*texts, *more], np.append(y, np.full(len(more), -1))
+                for name, make in models.items():
                     yield (
                         {"corpus": "imdb", "size": size, "seed": seed, "model": name},
                         make,
                         drawn,
                         (test.data, test.target),
                     )
-    if "unlabelled" in arguments.corpora:
-        more = fetch_imdb(subset="unlabeled", data_home=arguments.data_home).data
-        for size in arguments.sizes:
-            for seed in arguments.seeds:
-                texts, y = subset(train.data, train.target, size, seed)
-                yield (
-                    {
-                        "corpus": "imdb",
-                        "size": size,
-                        "seed": seed,
-                        "model": SELF_TRAINED,
-                    },
-                    self_trained,
-                    ([*texts, *more], np.append(y, np.full(len(more), -1))),
-                    (test.data, test.target),
-                )
     if "stars" in arguments.corpora:
         for seed in arguments.seeds:
             for name, make in REGRESSORS.items():
@@ -488,7 +480,7 @@ def main():
         "--corpora",
         nargs="+",
         default=["imdb", "stars", *CORPORA],
-        choices=["imdb", "unlabelled", "stars", *CORPORA, *OTHERS],
+        choices=[*OF_IMDB, "stars", *CORPORA, *OTHERS],
         metavar="NAME",
         help=f"default: imdb stars {' '.join(CORPORA)}; others: unlabelled "
         f"{' '.join(OTHERS)}",

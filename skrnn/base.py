@@ -378,8 +378,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         # What the network has learned from cannot tell how much it should count.
         fingerprint = data.fingerprint()
         can_weigh = not go_on or self._trained_on in (None, fingerprint)
-        if not can_weigh and not early_stopping:
-            data = data.with_nothing_held_out()
+        to_weigh = data if can_weigh else data.with_nothing_held_out()
+        if not early_stopping:
+            data = to_weigh
         trained_on = self._trained_on if go_on else None
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
@@ -388,7 +389,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             callbacks = self._build_callbacks()
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
-                wide, of_wide = self._fit_wide(tokenizer, model, sequences, data)
+                wide, of_wide = self._fit_wide(tokenizer, model, sequences, to_weigh)
             # Long texts would take memory that training needs.
             del sequences
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
@@ -404,8 +405,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     decay=whole,
                     verbose=min(int(self.verbose), 2),
                 )
-                if has_wide:
-                    blend = self._fit_blend(model, data, of_wide, can_weigh)
+                if has_wide and not can_weigh:
+                    blend = self.blend_
+                if has_wide and blend is None:
+                    blend = self._fit_blend(model, to_weigh, of_wide)
             trained_on = fingerprint if can_weigh else _MIXED
         self._add_history(history, go_on)
         self.tokenizer_ = tokenizer
@@ -502,11 +505,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         )
         return wide, of_held_out
 
-    def _fit_blend(self, model, data, of_wide, can_weigh: bool) -> Blend:
-        if not can_weigh:
-            if self.blend_ is not None:
-                return self.blend_
-            data, of_wide = data.with_nothing_held_out(), of_wide[:0]
+    def _fit_blend(self, model, data, of_wide) -> Blend:
         read, targets, weight = data.kept_aside()
         of_network = model.predict(read) if len(targets) else of_wide
         columns = _columns(targets, model.head.units)

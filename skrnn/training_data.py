@@ -53,10 +53,10 @@ class TrainingData:
         return replace(self, train=everything, held_out=everything[:0])
 
     def fingerprint(self) -> bytes:
-        """A digest of the ids that are learned from, in their order."""
-        read = self.learned_from()[0]
-        digest = hashlib.blake2b(read.lengths, digest_size=16)
-        digest.update(read.ids)
+        """A digest of the ids, in their order, and of which are learned from."""
+        digest = hashlib.blake2b(self.read.lengths, digest_size=16)
+        digest.update(self.read.ids)
+        digest.update(self.train)
         return digest.digest()
 
     def _part(self, texts):
