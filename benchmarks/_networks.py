@@ -1,17 +1,16 @@
 """The networks that the benchmarks compare, and ids for them to read."""
 
+import logging
+
 import numpy as np
 
 from skrnn._keras import keras
 from skrnn.network import build_network
-from skrnn.optimizers import Adam
+from skrnn.optimizers import OPTIMIZERS
 from skrnn.sequences import N_RESERVED_IDS, Sequences
 
-# After `skrnn._keras`, which imports it in silence.
-import tensorflow as tf  # isort: skip
-
-# It warns that models are traced anew, where each of several is traced once.
-tf.get_logger().setLevel("ERROR")
+# TensorFlow warns that models are traced anew, where each of several is traced once.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 VOCABULARY_SIZE = 20_000
 
@@ -48,7 +47,7 @@ def our_network(embedding_size, hidden_size, *, gate="hard_sigmoid", precision):
     Its optimizer is the estimators': the rule is Keras', taken in one pass.
     """
     return build_network(
-        compile_arguments=compile_arguments(Adam),
+        compile_arguments=compile_arguments(OPTIMIZERS["adam"]),
         head={
             "n_outputs": 1,
             "activation": "sigmoid",
@@ -104,46 +103,3 @@ def stock_network(
     )
     model.compile(**compile_arguments(keras.optimizers.Adam, learning_rate))
     return model
-
-
-class StockPipeline:
-    """What one writes with Keras alone to learn from raw texts of two classes.
-
-    `keras.layers.TextVectorization` learns the vocabulary, then cuts and pads the
-    texts, as in Keras' own guides. It leaves signs out, and pads every text to
-    `max_length`; None pads to the longest of a batch.
-    """
-
-    def __init__(self, embedding_size, hidden_size, *, max_length, batch_size=64):
-        self.sizes = (embedding_size, hidden_size)
-        self.max_length = max_length
-        self.batch_size = batch_size
-
-    def fit(self, texts, targets):
-        """Train one epoch, on the texts in their order."""
-        self.vectorize = keras.layers.TextVectorization(
-            max_tokens=VOCABULARY_SIZE, output_sequence_length=self.max_length
-        )
-        self.vectorize.adapt(self._batches(texts))
-        # The learning rate is that of our estimators.
-        self.model = stock_network(*self.sizes, learning_rate=0.002)
-        batches = tf.data.Dataset.zip(
-            self._batches_of_ids(texts), self._batches(targets.astype(np.float32))
-        )
-        self.model.fit(batches, shuffle=False, verbose=0)
-        return self
-
-    def predict(self, texts):
-        """Give the scores of many texts, shape (n_texts, 1)."""
-        return self.model.predict(self._batches_of_ids(texts), verbose=0)
-
-    def predict_one(self, text):
-        """Give the score of one text, without a dataset around it."""
-        return self.model.predict(self.vectorize([text]), verbose=0)
-
-    def _batches(self, values):
-        return tf.data.Dataset.from_tensor_slices(values).batch(self.batch_size)
-
-    def _batches_of_ids(self, texts):
-        batches = self._batches(texts).map(self.vectorize, tf.data.AUTOTUNE)
-        return batches.prefetch(tf.data.AUTOTUNE)

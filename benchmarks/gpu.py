@@ -35,9 +35,6 @@ from _networks import (
 
 from skrnn._keras import keras
 
-# After `skrnn._keras`, which imports it in silence.
-import tensorflow as tf  # isort: skip
-
 BACKEND = keras.backend.backend()
 GATES = ["hard_sigmoid", "steep_sigmoid", "sigmoid"]
 STOCK_DTYPES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -54,6 +51,8 @@ def gpu_name():
 
         on_cpu = jax.default_backend() == "cpu"
         return None if on_cpu else jax.devices()[0].device_kind
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return None
@@ -163,9 +162,6 @@ def main():
     gpu = gpu_name()
     if gpu is None and not arguments.cpu:
         parser.error(f"{BACKEND} sees no GPU; try it without one with --cpu")
-    if BACKEND != "tensorflow":
-        # Its part of Keras may run, but must not take the GPU's memory.
-        tf.config.set_visible_devices([], "GPU")
     print(
         f"{BACKEND} on {gpu or 'the CPU'}, texts of {arguments.steps} tokens; hours "
         f"for {arguments.paragraphs} texts and {arguments.epochs} epochs are "

@@ -35,7 +35,8 @@ from _measuring import (
     take_turns,
     write_json,
 )
-from _networks import VOCABULARY_SIZE, StockPipeline
+from _networks import VOCABULARY_SIZE
+from _stock_pipeline import StockPipeline
 
 from skrnn import RNNTextClassifier, Tokenizer
 from skrnn.backend import sizes_an_octave

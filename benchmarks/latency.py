@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 from _measuring import compare, show, show_header, take_turns, write_json
-from _networks import StockPipeline
+from _stock_pipeline import StockPipeline
 
 from skrnn import RNNTextClassifier
 from skrnn.datasets import load_docstrings

@@ -49,8 +49,9 @@ with (
 ):
     import keras
 
-    # Keras imports it at the first fit on the other backends, too.
-    importlib.import_module("tensorflow")
+    # Keras imports it at the first fit on the other backends, too, where it is there.
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("tensorflow")
 
 __all__ = ["ON_TENSORFLOW", "keras", "retracing_warnings_filtered"]
 

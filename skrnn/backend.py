@@ -23,10 +23,14 @@ else:
 
 
 def sees_gpu() -> bool:
-    """Whether the backend is TensorFlow, and may use a GPU.
+    """Whether the backend is TensorFlow or PyTorch, and may use a GPU.
 
-    Apple's count as none here: TensorFlow has neither cuDNN nor XLA for them.
+    Apple's count as none here: they have neither cuDNN nor XLA.
     """
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return torch.cuda.is_available() and torch.backends.cudnn.is_available()
     if not ON_TENSORFLOW or not tf.config.get_visible_devices("GPU"):
         return False
     build = tf.sysconfig.get_build_info()
@@ -51,11 +55,11 @@ def choose_implementation(
     Returns
     -------
     {"loop", "xla", "cudnn"}
-        "cudnn" on a GPU with TensorFlow, for what cuDNN's kernel computes: gates that
-        are a sigmoid, no products in bfloat16, and states that padding leaves alone.
-        "xla" there for all others, unless TensorFlow is to be deterministic, and
-        always with JAX: the loop compiled, once for every shape. Else "loop": on a
-        CPU, XLA was measured no faster.
+        "cudnn" on a GPU with TensorFlow or PyTorch, for what cuDNN's kernel computes:
+        gates that are a sigmoid, no products in bfloat16, and states that padding
+        leaves alone. "xla" for all others on a GPU with TensorFlow, unless that is to
+        be deterministic, and always with JAX: the loop compiled, once for every shape.
+        Else "loop": on a CPU, XLA was measured no faster.
     """
     if keras.backend.backend() == "jax":
         return "xla"
@@ -68,8 +72,10 @@ def choose_implementation(
     is_sigmoid = gate_activation != "hard_sigmoid"
     if holds and is_sigmoid and precision == "float32":
         return "cudnn"
-    # Keras trains nothing by XLA then.
-    return "loop" if is_op_determinism_enabled() else "xla"
+    # Where all is to be deterministic Keras trains nothing by XLA.
+    if not ON_TENSORFLOW or is_op_determinism_enabled():
+        return "loop"
+    return "xla"
 
 
 def jit_compile(implementation: str) -> bool | str:

@@ -36,7 +36,8 @@ class Adam(keras.optimizers.Adam):
         )
 
 
-# Keras' own look-up knows most of these names, and some that are no optimizers.
+# Keras' own look-up knows most of these names, and some that are no optimizers. On
+# PyTorch its Adam takes all weights at once, which none that derives from it does.
 OPTIMIZERS = {
     name.lower(): kind
     for name, kind in vars(keras.optimizers).items()
@@ -45,4 +46,5 @@ OPTIMIZERS = {
     and kind is not keras.optimizers.Optimizer
     and "learning_rate" in inspect.signature(kind).parameters
 }
-OPTIMIZERS["adam"] = Adam
+if ON_TENSORFLOW:
+    OPTIMIZERS["adam"] = Adam

@@ -85,13 +85,14 @@ def test_backend(backend):
     )
 
 
-def test_layers_on_jax():
-    if importlib.util.find_spec("jax") is None:
-        pytest.skip("jax, another backend of Keras, is not installed")
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_layers_on(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend}, another backend of Keras, is not installed")
     own_tests = Path(__file__).with_name("test_layers.py")
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(own_tests)],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_ENABLE_X64": "1"},
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"},
         check=True,
     )
 

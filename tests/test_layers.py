@@ -17,9 +17,16 @@ from skrnn.sequences import Sequences
 
 N_FEATURES, SIZE = 5, 4
 
+NO_CHOICE_ON_JAX = "XLA compiles all layers there, on a GPU or not"
+
+BACKEND = keras.backend.backend()
+
+# On JAX and PyTorch keras.ops takes tanh and sigmoid of float64 in float32.
+OF_FLOAT64 = {"rtol": 1e-10, "atol": 1e-12} if ON_TENSORFLOW else {"atol": 1e-6}
+
 on_tensorflow = pytest.mark.skipif(
     not ON_TENSORFLOW,
-    reason="only with TensorFlow is there a choice of what runs the layers",
+    reason="about what TensorFlow may choose from to run the layers",
 )
 
 lengths = st.lists(st.integers(0, 7), min_size=1, max_size=6)
@@ -84,6 +91,8 @@ def compiled(function, implementation="loop"):
             reduce_retracing=True,
             jit_compile=jit_compile(implementation),
         )
+    if BACKEND == "torch":
+        return function
     import jax
 
     return jax.jit(function)
@@ -105,7 +114,7 @@ def gradients(function, variables, x, implementation="loop"):
     def loss(hidden):
         size = int(np.prod(hidden.shape))
         waves = np.cos(np.arange(size)).reshape(hidden.shape)
-        return keras.ops.sum(hidden * waves.astype(x.dtype))
+        return keras.ops.sum(hidden * keras.ops.convert_to_tensor(waves, x.dtype))
 
     if ON_TENSORFLOW:
         import tensorflow as tf
@@ -118,6 +127,13 @@ def gradients(function, variables, x, implementation="loop"):
 
         differentiate = compiled(differentiate, implementation)
         return [one.numpy() for one in differentiate(tf.constant(x))]
+    if BACKEND == "torch":
+        import torch
+
+        leaf = keras.ops.convert_to_tensor(x).detach().requires_grad_()
+        leaves = [leaf, *(one.value for one in variables)]
+        found = torch.autograd.grad(loss(function(leaf)), leaves)
+        return list(map(keras.ops.convert_to_numpy, found))
     import jax
 
     def differentiated(x, values):
@@ -179,7 +195,7 @@ def test_gradients_are_those_of_keras(kind, reverse, lengths):
     own_variables = own.trainable_variables
     if not any(lengths):
         return  # Keras' layer is then given nothing
-    present = (~padding).astype("float32")[:, :, None]
+    present = keras.ops.convert_to_tensor(~padding[:, :, None], "float32")
     got = gradients(
         lambda x: layer(x, padding, training=True) * present,
         layer.trainable_variables,
@@ -242,17 +258,15 @@ def test_gradients_are_those_of_automatic_differentiation(
     )
     x, padding = inputs([6, 0, 3, 1], "float64")
     variables = layer.trainable_variables
-    # On JAX keras.ops takes tanh of float64 in float32.
-    tolerance = {"rtol": 1e-10, "atol": 1e-12} if ON_TENSORFLOW else {"atol": 1e-6}
     for got, expected in zip(
         gradients(lambda x: layer(x, padding, training=training), variables, x),
         gradients(lambda x: step_by_step(layer, x, padding), variables, x),
         strict=True,
     ):
-        np.testing.assert_allclose(got, expected, **tolerance)
+        np.testing.assert_allclose(got, expected, **OF_FLOAT64)
 
 
-@on_tensorflow
+@pytest.mark.skipif(BACKEND == "jax", reason=NO_CHOICE_ON_JAX)
 @pytest.mark.parametrize("learn_initial_state", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("gate_activation", GATES)
@@ -281,7 +295,7 @@ def test_what_runs_on_a_gpu_gives_the_same(
     )
     x, padding = inputs([6, 0, 3, 1], "float64")
     np.testing.assert_allclose(
-        run(on_gpu, x, padding), run(layer, x, padding), rtol=1e-10, atol=1e-12
+        run(on_gpu, x, padding), run(layer, x, padding), **OF_FLOAT64
     )
     for got, expected in zip(
         *(
@@ -295,11 +309,11 @@ def test_what_runs_on_a_gpu_gives_the_same(
         ),
         strict=True,
     ):
-        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(got, expected, **OF_FLOAT64)
 
 
-@on_tensorflow
-def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
+@pytest.mark.skipif(BACKEND == "jax", reason=NO_CHOICE_ON_JAX)
+def test_cudnn_runs_what_its_kernel_computes(monkeypatch):
     def chosen(**others):
         usual = {
             "cell": "gru",
@@ -317,11 +331,12 @@ def test_cudnn_runs_what_its_kernel_computes_and_xla_the_rest(monkeypatch):
     assert chosen(gate_activation="sigmoid") == "cudnn"
     assert chosen(bidirectional=True, learn_initial_state=True) == "cudnn"
     assert chosen(cell="lstm") == "cudnn"
-    assert chosen(cell="lstm", bidirectional=True) == "xla"
-    assert chosen(cell="lstm", learn_initial_state=True) == "xla"
-    assert chosen(cell="simple") == "xla"
-    assert chosen(gate_activation="hard_sigmoid") == "xla"
-    assert chosen(precision="bfloat16") == "xla"
+    rest = "xla" if ON_TENSORFLOW else "loop"
+    assert chosen(cell="lstm", bidirectional=True) == rest
+    assert chosen(cell="lstm", learn_initial_state=True) == rest
+    assert chosen(cell="simple") == rest
+    assert chosen(gate_activation="hard_sigmoid") == rest
+    assert chosen(precision="bfloat16") == rest
 
 
 @on_tensorflow
@@ -413,6 +428,7 @@ def test_recurrent_kernels_start_orthogonal_block_by_block():
 def test_pooling_ignores_padding(lengths):
     hidden, padding = inputs(lengths)
     hidden = np.tanh(hidden)
+    tensors = tuple(map(keras.ops.convert_to_tensor, (hidden, padding)))
     for row, length in enumerate(lengths):
         own = hidden[len(hidden) - length :, row]
         expected = {
@@ -422,7 +438,7 @@ def test_pooling_ignores_padding(lengths):
         }
         expected["concat"] = np.concatenate(list(expected.values()))
         for pooling, vector in expected.items():
-            got = pool(hidden, padding, pooling, reverse=False)
+            got = pool(*tensors, pooling, reverse=False)
             got = keras.ops.convert_to_numpy(got)[row]
             np.testing.assert_allclose(got, vector, rtol=1e-5, atol=1e-6)
 
