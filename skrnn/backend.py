@@ -23,7 +23,7 @@ else:
 
 
 def sees_gpu() -> bool:
-    """Whether the backend is TensorFlow or PyTorch, and may use a GPU.
+    """Whether the backend may use a GPU.
 
     Apple's count as none here: they have neither cuDNN nor XLA.
     """
@@ -31,7 +31,11 @@ def sees_gpu() -> bool:
         import torch
 
         return torch.cuda.is_available() and torch.backends.cudnn.is_available()
-    if not ON_TENSORFLOW or not tf.config.get_visible_devices("GPU"):
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    if not tf.config.get_visible_devices("GPU"):
         return False
     build = tf.sysconfig.get_build_info()
     return bool(build.get("is_cuda_build") or build.get("is_rocm_build"))
@@ -90,6 +94,15 @@ def sizes_an_octave(implementation: str) -> int:
     each, some megabytes a shape.
     """
     return 2 if implementation == "xla" else 16
+
+
+def values_a_batch() -> int:
+    """How many values the hidden states of all steps of a batch to predict have.
+
+    On a CPU larger ones were measured no faster; a GPU they would leave idle. Memory is
+    several times this.
+    """
+    return 2**26 if sees_gpu() else 2**23
 
 
 def fastest_precision(hidden_size: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skrnn._keras import keras
+from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
 from skrnn.loops import custom_gradient
 
@@ -14,10 +14,10 @@ ops = keras.ops
 class Embedding(keras.layers.Layer):
     """A vector for every id, whose gradient is summed over an id's places.
 
-    On TensorFlow, `keras.layers.Embedding` hands the optimizer one row for every
-    place an id stands at. The norm that gradients are clipped to and the squares
-    that Adam averages are then those of the rows, not those of their sums, and a
-    text that is there twice differs from one that weighs twice.
+    Other backends sum by themselves. On TensorFlow, `keras.layers.Embedding` hands the
+    optimizer one row for every place an id stands at. The norm that gradients are
+    clipped to and the squares that Adam averages are then those of the rows, not those
+    of their sums, and a text that is there twice differs from one that weighs twice.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ class Embedding(keras.layers.Layer):
         ids : int32 tensor of shape (steps, batch)
             Rows of the table.
         """
+        if not ON_TENSORFLOW:
+            return ops.take(self.embeddings, ids, axis=0)
 
         def look_up(table):
             def gradient(upstream):

@@ -18,6 +18,7 @@ from skrnn.backend import (
     jit_compile,
     predictor,
     sizes_an_octave,
+    values_a_batch,
 )
 from skrnn.batches import LengthSortedBatches, apply_by_length
 from skrnn.encoder import SequenceEncoder
@@ -25,10 +26,6 @@ from skrnn.schedules import LinearDecay
 from skrnn.sequences import Sequences
 
 ops = keras.ops
-
-# A batch to predict has so many values in the hidden states of all its steps: larger
-# ones were measured no faster, and memory is several times this.
-_VALUES_A_BATCH = 2**23
 
 
 @keras.saving.register_keras_serializable("skrnn")
@@ -278,7 +275,8 @@ class SequenceModel(keras.Model):
         slopes : ndarray of shape (n_texts, n_tokens, embedding_size), float32
             The derivatives of a text's score by its own vectors.
         """
-        most = max(_VALUES_A_BATCH // (self.encoder.hidden_size * vectors.shape[1]), 1)
+        tokens = values_a_batch() // self.encoder.hidden_size
+        most = max(tokens // vectors.shape[1], 1)
         parts = [
             self._differentiate(vectors[i : i + most].swapaxes(0, 1), output)
             for i in range(0, len(vectors), most)
@@ -287,7 +285,7 @@ class SequenceModel(keras.Model):
         return np.concatenate(scores), np.concatenate(slopes, axis=1).swapaxes(0, 1)
 
     def _apply(self, function, x: Sequences) -> np.ndarray:
-        tokens = _VALUES_A_BATCH // self.encoder.hidden_size
+        tokens = values_a_batch() // self.encoder.hidden_size
         return apply_by_length(
             function,
             x,

@@ -16,7 +16,7 @@ from skrnn._keras import ON_TENSORFLOW
 
 on_tensorflow = pytest.mark.skipif(
     not ON_TENSORFLOW,
-    reason="only with TensorFlow is there a choice of what runs the layers",
+    reason="about what TensorFlow does on a GPU",
 )
 
 SMALL = {"embedding_size": 4, "hidden_size": 4, "batch_size": 8, "random_state": 0}
@@ -80,6 +80,25 @@ def test_backend(backend):
         pytest.skip(f"{backend}, another backend of Keras, is not installed")
     subprocess.run(
         [sys.executable, "-c", PROGRAM.replace("BACKEND", repr(backend))],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_needs_no_tensorflow(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend}, another backend of Keras, is not installed")
+    program = """
+import sys
+sys.modules["tensorflow"] = None  # as if it were not installed
+from skrnn import RNNTextClassifier
+texts, y = ["fine", "dull"] * 4, ["good", "bad"] * 4
+params = dict(embedding_size=4, hidden_size=4, random_state=0)
+assert len(RNNTextClassifier(**params, epochs=1).fit(texts, y).predict(texts)) == 8
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
         env={**os.environ, "KERAS_BACKEND": backend},
         check=True,
     )
@@ -169,6 +188,7 @@ def test_a_deterministic_gpu_is_not_left_to_xla(monkeypatch):
     assert fitted.model_.encoder.implementation == "loop"
 
 
+@on_tensorflow
 @pytest.mark.parametrize("chosen", [None, "false"])
 def test_memory_of_a_gpu_is_taken_as_needed_unless_its_user_says_otherwise(chosen):
     name = "TF_FORCE_GPU_ALLOW_GROWTH"

@@ -22,7 +22,9 @@ NO_CHOICE_ON_JAX = "XLA compiles all layers there, on a GPU or not"
 BACKEND = keras.backend.backend()
 
 # On JAX and PyTorch keras.ops takes tanh and sigmoid of float64 in float32.
-OF_FLOAT64 = {"rtol": 1e-10, "atol": 1e-12} if ON_TENSORFLOW else {"atol": 1e-6}
+OF_FLOAT64 = (
+    {"rtol": 1e-10, "atol": 1e-12} if ON_TENSORFLOW else {"rtol": 1e-5, "atol": 1e-6}
+)
 
 on_tensorflow = pytest.mark.skipif(
     not ON_TENSORFLOW,
@@ -57,8 +59,10 @@ def twin(layer):
         LSTM: keras.layers.LSTM,
         SimpleRecurrent: keras.layers.SimpleRNN,
     }
+    # cuDNN is less exact, and on JAX it gives an LSTM's steps the other way round.
+    without_cudnn = {} if type(layer) is SimpleRecurrent else {"use_cudnn": False}
     own = kind[type(layer)](
-        SIZE, return_sequences=True, go_backwards=layer.reverse, activation="tanh"
+        SIZE, return_sequences=True, go_backwards=layer.reverse, **without_cudnn
     )
     own.build((None, None, N_FEATURES))
     kernel, recurrent_kernel, bias = (
