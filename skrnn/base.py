@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
@@ -20,13 +19,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn import __version__
 from skrnn._keras import keras
@@ -41,7 +34,8 @@ from skrnn.parameters import (
 )
 from skrnn.routing import RoutedEstimator
 from skrnn.sequences import N_RESERVED_IDS, Sequences
-from skrnn.texts import check_texts, is_missing
+from skrnn.targets import check_sample_weight, check_targets
+from skrnn.texts import check_texts
 from skrnn.tokenizer import Tokenizer
 from skrnn.training import train
 from skrnn.training_data import TrainingData, hold_out
@@ -273,20 +267,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         return check_texts(X)
 
     def _check_targets(self, y):
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but "
-                "the target y is None."
-            )
-        # scikit-learn looks for NaN among numbers only.
-        if not issparse(y) and any(map(is_missing, np.ravel(np.asarray(y, object)))):
-            raise ValueError("Input y contains NaN.")
-        y = check_array(
-            y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
-        )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y
+        return check_targets(y, type(self).__name__)
 
     def _check_partial_fit_parameters(self) -> None:
         self._validate_params()
@@ -298,23 +279,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 "network alone"
             )
 
-    def _check_sample_weight(self, y, sample_weight) -> np.ndarray:
-        weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
-        if (weight < 0).any():
-            raise ValueError("Negative values in data passed to `sample_weight`.")
-        if not weight.any():
-            raise ValueError(
-                "Sample weights must contain at least one non-zero number."
-            )
-        # Only proportions matter, and sums of the largest floats would overflow.
-        return weight / weight.max()
-
     def _check_data(self, X, y, sample_weight, *, reset: bool):
         """Texts, targets and weights, those of weight 0 left out."""
         texts = self._check_texts(X, reset=reset)
         y = self._check_targets(y)
         check_consistent_length(texts, y)
-        weight = self._check_sample_weight(y, sample_weight)
+        weight = check_sample_weight(sample_weight, y)
         # A text without weight must not even lend its words to the vocabulary.
         kept = np.flatnonzero(weight)
         return [texts[i] for i in kept], y[kept], weight[kept]

@@ -1,4 +1,4 @@
-"""Targets as the network sees them, and scores as labels or values again."""
+"""Targets and their weights, checked; as the network sees them; and back again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,80 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    column_or_1d,
+)
+
+from skrnn.texts import is_missing
+
+
+def check_targets(y, estimator_name: str):
+    """Check that there are targets, and that none is missing.
+
+    Parameters
+    ----------
+    y : array-like or sparse matrix of shape (n_texts,) or (n_texts, n_outputs)
+        The targets.
+
+    estimator_name : str
+        Named where there are none.
+
+    Returns
+    -------
+    ndarray, or csr_matrix for sparse targets
+        Of shape (n_texts,) where there is one column, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If `y` is None or empty, a target is missing or infinite, or there are more
+        than two dimensions.
+    """
+    if y is None:
+        raise ValueError(
+            f"This {estimator_name} estimator requires y to be passed, but the target "
+            "y is None."
+        )
+    # scikit-learn looks for NaN among numbers only.
+    if not issparse(y) and any(map(is_missing, np.ravel(np.asarray(y, object)))):
+        raise ValueError("Input y contains NaN.")
+    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return y
+
+
+def check_sample_weight(sample_weight, y) -> np.ndarray:
+    """Check that a text has some weight, and none a negative one.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_texts,), or None
+        The weight of each text; None for equal ones.
+
+    y : array-like of shape (n_texts, ...)
+        The targets.
+
+    Returns
+    -------
+    ndarray of shape (n_texts,), float64
+        Proportions of the highest weight.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or no number, or none is above zero, or they are of
+        another shape.
+    """
+    weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
+    if (weight < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    # Only proportions matter, and sums of the largest floats would overflow.
+    return weight / weight.max()
 
 
 class ClassEncoder(BaseEstimator):
