@@ -35,7 +35,7 @@ def sees_gpu() -> bool:
         import jax
 
         return jax.default_backend() == "gpu"
-    if not tf.config.get_visible_devices("GPU"):
+    if not ON_TENSORFLOW or not tf.config.get_visible_devices("GPU"):
         return False
     build = tf.sysconfig.get_build_info()
     return bool(build.get("is_cuda_build") or build.get("is_rocm_build"))
