@@ -149,7 +149,7 @@ def test_scores_of_classes_are_those_of_the_published_formula(docstrings):
         reference = LogisticRegression(C=10, tol=1e-8, max_iter=1000)
         expected = reference.fit(scaled, inside).decision_function(scaled)
         # As far as scikit-learn's own tolerance is from the optimum.
-        assert_allclose(scores[:, column], expected, atol=0.2)
+        assert_allclose(scores[:, column], expected, atol=0.3)
         assert np.abs(scores[:, column] - expected).mean() < 0.03
 
 
