@@ -409,16 +409,17 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
     def _add_history(self, history, go_on: bool) -> None:
         earlier = self.history_ if go_on else {}
+        best_epoch = None
+        if "val_loss" in history:
+            # Some may be no numbers.
+            best = int(np.nanargmin(history["val_loss"]))
+            best_epoch = len(earlier.get("loss", [])) + best + 1
         self.history_ = {
             name: [*earlier.get(name, []), *history.get(name, [])]
             for name in {**earlier, **history}
         }
         self.n_iter_ = len(self.history_["loss"])
-        self.best_epoch_ = None
-        if "val_loss" in history:
-            # After a divergence the last ones are no numbers.
-            best = int(np.nanargmin(history["val_loss"]))
-            self.best_epoch_ = len(earlier.get("loss", [])) + best + 1
+        self.best_epoch_ = best_epoch
 
     @property
     def _needs_wide(self) -> bool:

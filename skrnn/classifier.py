@@ -20,11 +20,12 @@ from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder
 
 _HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
+_ALL_HINGES = (*_HINGES.values(), keras.losses.CategoricalHinge)
 
 
 def _gives_probabilities(classifier) -> bool:
     loss = getattr(classifier, "_fitted_loss", classifier.loss)
-    if loss in _HINGES:
+    if loss in _HINGES or loss in _ALL_HINGES or isinstance(loss, _ALL_HINGES):
         raise AttributeError(
             f"probability estimates are not available for loss={loss!r}"
         )
@@ -430,7 +431,8 @@ callable, default="log_loss"
         return weight
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
-        return ClassEncoder(one_hot=self.loss != "log_loss").fit(y, classes)
+        one_hot = self.loss != "log_loss" or self._smooths_labels
+        return ClassEncoder(one_hot=one_hot).fit(y, classes)
 
     def _strata(self, y):
         return y if y.ndim == 1 else None
@@ -441,11 +443,18 @@ callable, default="log_loss"
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
         if self.loss != "log_loss":
             return _HINGES.get(self.loss, self.loss), {}
-        if target_encoder.kind_ == "multiclass":
-            kind = keras.losses.SparseCategoricalCrossentropy
-        else:
+        if target_encoder.kind_ != "multiclass":
             kind = keras.losses.BinaryCrossentropy
+        elif self._smooths_labels:
+            kind = keras.losses.CategoricalCrossentropy
+        else:
+            kind = keras.losses.SparseCategoricalCrossentropy
         return kind, {"from_logits": True}
+
+    @property
+    def _smooths_labels(self) -> bool:
+        # Class numbers cannot be smoothed, a column for each class can.
+        return "loss__label_smoothing" in self._routed()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

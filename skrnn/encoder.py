@@ -94,7 +94,9 @@ class SequenceEncoder(keras.Model):
         seed: int,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Not Keras' global policy, which another model of the process may have set.
+        dtype = keras.config.floatx()
+        super().__init__(dtype=dtype, **kwargs)
         self._config = MappingProxyType(
             {
                 "vocabulary_size": vocabulary_size,
@@ -127,9 +129,11 @@ class SequenceEncoder(keras.Model):
         n_poolings = 3 if pooling == "concat" else 1
         self.representation_size = hidden_size * n_poolings * len(self.directions)
         seeds = iter(range(seed, seed + 10**6, _SEED_STRIDE))
-        self.embedding = Embedding(vocabulary_size, embedding_size, seed=next(seeds))
+        self.embedding = Embedding(
+            vocabulary_size, embedding_size, seed=next(seeds), dtype=dtype
+        )
         self.embedding_dropout = keras.layers.Dropout(
-            embedding_dropout, seed=next(seeds)
+            embedding_dropout, seed=next(seeds), dtype=dtype
         )
         self.recurrent_layers = [
             CELLS[cell](
@@ -142,12 +146,14 @@ class SequenceEncoder(keras.Model):
                 implementation=self.implementation,
                 seed=next(seeds),
                 name=f"{cell}_{level}{'_reverse' if reverse else ''}",
+                dtype=dtype,
             )
             for level in range(n_layers)
             for reverse in self.directions
         ]
         self.dropouts = [
-            keras.layers.Dropout(dropout, seed=next(seeds)) for _ in range(n_layers - 1)
+            keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)
+            for _ in range(n_layers - 1)
         ]
 
     def build(self, input_shape):

@@ -65,7 +65,9 @@ class SequenceModel(keras.Model):
         seed: int,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # As the encoder's.
+        dtype = keras.config.floatx()
+        super().__init__(dtype=dtype, **kwargs)
         self._config = MappingProxyType(
             {
                 "n_outputs": n_outputs,
@@ -77,12 +79,13 @@ class SequenceModel(keras.Model):
         )
         self.encoder = encoder
         self.activation = keras.activations.get(activation)
-        self.dropout = keras.layers.Dropout(dropout, seed=seed)
+        self.dropout = keras.layers.Dropout(dropout, seed=seed, dtype=dtype)
         self.head = keras.layers.Dense(
             n_outputs,
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1),
             kernel_regularizer=keras.regularizers.L2(float(l2)) if l2 else None,
             name="head",
+            dtype=dtype,
         )
 
     def build(self, input_shape):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
+from collections import Counter
 from numbers import Real
 
 from sklearn.base import BaseEstimator
@@ -145,15 +147,22 @@ class RoutedEstimator(BaseEstimator):
         optimizer = self.optimizer
         if isinstance(optimizer, str):
             optimizer = OPTIMIZERS[optimizer.lower()]
+        metrics = _unused(self.metrics)
         router = BaseWrapper(
             optimizer=_unused(optimizer),
             loss=loss,
-            metrics=_unused(self.metrics),
+            metrics=metrics,
             **{**defaults, **given},
         )
         with _named("A parameter routed to a Keras object is wrong"):
             arguments = router._get_compile_kwargs()
             inspect.signature(keras.Model.compile).bind(None, **arguments)
+        names = {given[name] for name in given if name.endswith("__name")}
+        arguments["metrics"] = _renamed(
+            arguments["metrics"],
+            # Their names were chosen, or numbered where a user can see it.
+            kept=lambda one: one.name in names or _holds(metrics, one),
+        )
         return arguments
 
     def _build_callbacks(self) -> list:
@@ -161,6 +170,34 @@ class RoutedEstimator(BaseEstimator):
         with _named("The 'callbacks' parameter, or one routed to it, is wrong"):
             router._initialize_callbacks()
         return list(keras.tree.flatten(router._fit_callbacks))
+
+
+def _holds(values, one) -> bool:
+    return any(one is other for other in keras.tree.flatten(values))
+
+
+def _renamed(metrics, kept):
+    """The same, but numbers in names count from these metrics on.
+
+    Keras counts all metrics of a class that the process has ever made: a second fit's
+    history, and what its callbacks look for, would have another name.
+    """
+    taken = Counter()
+
+    def rename(metric):
+        if not isinstance(metric, keras.metrics.Metric) or kept(metric):
+            return metric
+        # As Keras does, which has no public name for it.
+        words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(metric).__name__)
+        name = re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
+        if not re.fullmatch(rf"{name}(_\d+)?", metric.name):
+            return metric
+        number = taken[name]
+        taken[name] += 1
+        name = f"{name}_{number}" if number else name
+        return type(metric).from_config({**metric.get_config(), "name": name})
+
+    return keras.tree.map_structure(rename, metrics)
 
 
 def _unused(value):

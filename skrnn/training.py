@@ -71,8 +71,8 @@ def train(
     Raises
     ------
     ValueError
-        If weights are no numbers any more, or a callback sets a step size that a
-        schedule gives.
+        If weights or losses are no numbers any more, or a callback sets a step size
+        that a schedule gives.
 
     MemoryError
         If a batch does not fit.
@@ -115,7 +115,7 @@ def train(
     finally:
         for callback in callbacks:
             _make_portable(callback)
-    _check_finite(model, history["loss"], initial_epoch)
+    _check_finite(model, history, initial_epoch)
     # Some metrics have a value a class.
     return {
         name: [np.asarray(value, float).tolist() for value in values]
@@ -123,16 +123,21 @@ def train(
     }
 
 
-def _check_finite(model, losses, initial_epoch: int) -> None:
+def _check_finite(model, history, initial_epoch: int) -> None:
+    losses = history["loss"]
     # Where they are: copies of all would be the most memory that some fits take.
     if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
-        return
+        # A loss can be no number where its slope is one, as Poisson's below zero.
+        is_number = np.isfinite(losses[-1:]).all()
+        if is_number and not np.isnan(history.get("val_loss", [0.0])).all():
+            return
     # The last update comes after the last loss.
     finite = [*np.isfinite(losses[:-1]), False]
     epoch = initial_epoch + 1 + finite.index(False)
     raise ValueError(
         f"Training diverged in epoch {epoch}. Lower `learning_rate` or "
-        "`clipnorm`, or look for extreme values in `y` or `sample_weight`."
+        "`clipnorm`, look for extreme values in `y` or `sample_weight`, or take a "
+        "`loss` that is a number for every score."
     )
 
 

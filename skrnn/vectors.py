@@ -94,20 +94,28 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
                 if token.isdecimal() and rest.isdecimal():
                     size = int(rest)
                     continue
-                if not rest:
-                    raise ValueError(
-                        f"`embeddings` needs a token and numbers, parted by blanks, in "
-                        f"line {number} of {os.fspath(path)!r}. Got {line[:60]!r}."
-                    )
                 size = len(rest.split(" "))
+            where = f"line {number} of {os.fspath(path)!r}"
+            if line.strip() and not rest:
+                raise ValueError(
+                    f"`embeddings` needs a token and numbers, parted by blanks, in "
+                    f"{where}. Got {line[:60]!r}."
+                )
             if token not in vocabulary:
                 continue
             fields = rest.split(" ")
             # Some tokens of published files hold blanks; the tokenizer's do not.
-            if len(fields) <= size:
-                where = f"line {number} of {os.fspath(path)!r}"
+            if len(fields) <= size or _is_number(fields[0]):
                 found[vocabulary[token]] = _vector(fields, where)
     return found
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
 
 
 def _vector(values, where: str) -> np.ndarray:

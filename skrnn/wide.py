@@ -254,8 +254,16 @@ class Blend:
             value = sample_weight @ losses + distance @ distance / 2
             return value, gradient + distance
 
-        with one_blas_thread():
+        def loss(factors):
+            scores = factors[0] * network + factors[1] * wide
+            return sample_weight @ self._losses(scores, targets)[0]
+
+        # A network that training led astray may score more than can be squared.
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             self.factors_ = np.exp(minimize(surprise, usual, jac=True).x)
+            without_network = np.array([0.0, self._USUAL[1]])
+            if not loss(self.factors_) <= 2 * loss(without_network):
+                self.factors_ = without_network
         return self
 
     def _losses(self, scores, targets):

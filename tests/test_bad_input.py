@@ -424,6 +424,24 @@ def test_divergence_says_what_to_do():
         classifier(callbacks=Diverges(), **PARAMS).fit(TEXTS, LABELS)
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_loss_that_is_no_number_leaves_an_estimator_as_it_was(early_stopping):
+    # Of scores below zero Poisson's logarithm is none, but its slope is one.
+    failing = regressor(loss=keras.losses.Poisson(), early_stopping=early_stopping)
+    failing.set_params(validation_fraction=0.25, epochs=2)
+    before = dict(vars(failing))
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        failing.fit(TEXTS, STARS)
+    assert vars(failing) == before
+    untouched = regressor(epochs=1).fit(TEXTS, STARS)
+    failing = copy.deepcopy(untouched).set_params(loss=keras.losses.Poisson())
+    failing.set_params(early_stopping=early_stopping, validation_fraction=0.25)
+    with pytest.raises(ValueError, match="diverged in epoch 1"):
+        failing.fit(TEXTS, STARS)
+    assert failing.history_ == untouched.history_
+    assert_same_model(failing, untouched)
+
+
 def test_files_that_cannot_be_read_leave_an_estimator_unfitted():
     failing = classifier(embeddings=pathlib.Path("nowhere.txt"))
     with pytest.raises(FileNotFoundError):

@@ -205,7 +205,10 @@ class Distance(keras.losses.Loss):
         return {**super().get_config(), "power": self.power}
 
 
-@pytest.mark.parametrize("loss", ["hinge", "squared_hinge"])
+@pytest.mark.parametrize(
+    "loss",
+    ["hinge", "squared_hinge", keras.losses.Hinge, keras.losses.CategoricalHinge()],
+)
 def test_hinges_learn_and_give_no_probabilities(loss):
     fitted = classifier(loss=loss, **LEARNS).fit(TEXTS, LABELS)
     assert fitted.score(TEXTS, LABELS) == 1.0
@@ -214,6 +217,19 @@ def test_hinges_learn_and_give_no_probabilities(loss):
     fitted = classifier(loss=loss, **LEARNS).fit(TOPIC_TEXTS, TOPICS)
     assert fitted.decision_function(TOPIC_TEXTS).shape == (16, 3)
     assert fitted.score(TOPIC_TEXTS, TOPICS) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("texts", "y"), [(TEXTS, LABELS), (TOPIC_TEXTS, TOPICS), (TOPIC_TEXTS, MULTILABEL)]
+)
+def test_labels_can_be_smoothed(texts, y):
+    sure, unsure = (
+        classifier(**params, **LEARNS).fit(texts, y)
+        for params in ({}, {"loss__label_smoothing": 0.4})
+    )
+    np.testing.assert_array_equal(unsure.predict(texts), y)
+    highest = [one.predict_proba(texts).max() for one in (sure, unsure)]
+    assert highest[1] < 0.9 < highest[0]
 
 
 @pytest.mark.parametrize("loss", ["log_loss", "hinge", "squared_hinge"])
@@ -497,6 +513,20 @@ def test_metrics_see_probabilities():
     fitted.fit(TEXTS, LABELS)
     assert np.abs(fitted.decision_function(TEXTS)).max() > 1
     assert 0.5 < max(fitted.history_["highest"]) <= 1
+
+
+def test_names_of_metrics_do_not_depend_on_earlier_fits():
+    metrics = ["AUC", "accuracy", keras.metrics.Precision, keras.metrics.AUC]
+    for _ in range(2):
+        fitted = classifier(metrics=metrics, epochs=1).fit(TEXTS, LABELS)
+        assert {*fitted.history_} == {"loss", "accuracy", "auc", "precision", "auc_1"}
+    chosen = classifier(
+        metrics=[keras.metrics.AUC], metrics__0__name="auc_7", epochs=1
+    ).fit(TEXTS, LABELS)
+    assert "auc_7" in chosen.history_
+    own = keras.metrics.AUC()
+    fitted = classifier(metrics=[own], epochs=1).fit(TEXTS, LABELS)
+    assert own.name in fitted.history_
 
 
 def test_a_metric_with_a_value_a_class():
@@ -811,6 +841,8 @@ def test_bad_vectors(embeddings, message):
         ("other 1 2\n", "No token of the texts"),
         ("other 1 2\nfine 1 x\n", "no numbers in line 2 of .*vectors.txt"),
         ("fine 1 2\ndull 1\n", "differ in size"),
+        ("fine 1 2\ndull 1 2 3\n", "differ in size"),
+        ("2 2\nfine\t1\t2\n", "parted by blanks, in line 2"),
         ("fine 1 2\ndull 1 inf\n", "finite numbers in line 2"),
         ("fine\t1\t2\n", "parted by blanks, in line 1"),
         ("fine,1,2\n", "parted by blanks, in line 1"),
@@ -831,6 +863,13 @@ def test_file_of_vectors_with_a_byte_order_mark(tmp_path, header):
     place = list(fitted.tokenizer_.vocabulary_).index("fine") + 2
     vector = fitted.model_.encoder.embedding.vectors[place]
     np.testing.assert_allclose(vector, [1, 2], atol=1e-6)
+
+
+def test_a_first_line_too_short_of_a_token_not_asked_for(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("other 1\nfine 1 2\ndull 3 4\n")
+    fitted = classifier(embeddings=path).initialize(TEXTS, LABELS)
+    assert embedding_of(fitted, "fine").tolist() == [1, 2]
 
 
 def test_file_of_vectors_that_is_not_there(tmp_path):

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import keras
 import numpy as np
 import pytest
+import sklearn
 from corpus import (
     LABELS,
     LEARNS,
@@ -555,6 +556,31 @@ def test_the_page_of_a_map_holds_its_data_and_nothing_from_elsewhere(tmp_path):
     assert data["counts"] == display.counts.tolist()
     np.testing.assert_allclose(data["means"], display.means)
     assert data["neighbors"] == display.neighbors.tolist()
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_a_map_is_an_array_whatever_scikit_learn_is_set_to(fitted, docstrings, method):
+    with sklearn.config_context(transform_output="pandas"):
+        display = EmbeddingMapDisplay.from_estimator(
+            fitted,
+            *docstrings,
+            method=method,
+            n_words=20,
+            random_state=0,
+            pos_label="numpy",
+        )
+    assert isinstance(display.positions, np.ndarray)
+
+
+def test_a_name_in_the_page_is_no_place_for_data(tmp_path):
+    estimator = classifier(epochs=1).fit(TEXTS, LABELS)
+    labels = np.where(LABELS == "good", "{{data}}", "bad")
+    display = EmbeddingMapDisplay.from_estimator(
+        estimator, TEXTS, labels, pos_label="{{data}}", method="pca"
+    )
+    path = tmp_path / "map.html"
+    display.to_html(path)
+    assert path.read_text(encoding="utf-8").count('"neighbors":') == 1
 
 
 def test_the_curve_names_the_epoch_whose_weights_were_kept(docstrings, pyplot):

@@ -180,6 +180,21 @@ def test_copies_go_on_like_the_original(params):
         assert_same_model(other.partial_fit(TEXTS, LABELS), fitted)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_a_policy_set_for_other_models_changes_nothing(policy):
+    plain = classifier(epochs=2).fit(TEXTS, LABELS)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        fitted = classifier(epochs=2).fit(TEXTS, LABELS)
+        assert fitted.transform(TEXTS).dtype == np.float32
+        moved = pickle.loads(pickle.dumps(plain))
+    finally:
+        keras.config.set_dtype_policy(before)
+    for other in (fitted, moved, pickle.loads(pickle.dumps(fitted))):
+        assert_same_model(other, plain)
+
+
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_every_optimizer_by_name_travels_and_goes_on(optimizer):
     fitted = classifier(optimizer=optimizer).fit(TEXTS, LABELS)

@@ -197,6 +197,24 @@ def test_text_without_known_ngrams_gets_the_constant(text):
     assert_allclose(scores[0], fitted.wide_._intercepts)
 
 
+@pytest.mark.parametrize("scale", [1e10, 1e25, 1e300])
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "softmax"])
+def test_a_network_led_astray_counts_nothing(activation, scale):
+    draw = np.random.default_rng(0)
+    targets = np.eye(3)[draw.integers(3, size=300)]
+    wide = 4 * targets - 2 + draw.normal(size=targets.shape)
+    network = scale * draw.normal(size=targets.shape)
+    if activation == "linear":
+        targets = wide + draw.normal(size=wide.shape)
+    blend = Blend(activation)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        blend.fit(network, wide, targets, np.ones(300))
+    scores = blend.scores(network, wide)
+    assert np.abs(scores).max() < 100
+    assert_allclose(np.corrcoef(scores.ravel(), wide.ravel())[0, 1], 1.0, atol=0.01)
+
+
 def test_no_ngram_in_two_texts():
     texts = ["one", "two", "three", "four"]
     fitted = classifier(wide=True).fit(texts, [0, 1, 1, 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from importlib.resources import files
 from numbers import Integral
 from os import PathLike
@@ -299,9 +300,14 @@ class EmbeddingMapDisplay:
         # No word may end the script it stands in.
         embedded = json.dumps(data).replace("<", "\\u003c")
         template = files("skrnn.inspection").joinpath("embedding_map.html")
-        page = template.read_text(encoding="utf-8")
-        page = page.replace("{{target}}", html.escape(self.target_name))
-        Path(path).write_text(page.replace("{{data}}", embedded), encoding="utf-8")
+        parts = {"target": html.escape(self.target_name), "data": embedded}
+        page = re.sub(
+            # At once, for a name may look like another's place.
+            r"\{\{(target|data)\}\}",
+            lambda place: parts[place[1]],
+            template.read_text(encoding="utf-8"),
+        )
+        Path(path).write_text(page, encoding="utf-8")
 
 
 def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
@@ -354,14 +360,18 @@ def _count(
 
 def _lay_out(vectors: np.ndarray, method: str, random_state, verbose) -> np.ndarray:
     if method == "pca":
-        return PCA(2, random_state=random_state).fit_transform(vectors)
-    # The vectors have length 1, so Euclidean distances are in the cosines' order.
-    return TSNE(
-        perplexity=min(30.0, (len(vectors) - 1) / 3),
-        init="pca",
-        random_state=random_state,
-        verbose=verbose,
-    ).fit_transform(vectors.astype(np.float64))
+        layout = PCA(2, random_state=random_state)
+    else:
+        # The vectors have length 1, so Euclidean distances are in the cosines' order.
+        layout = TSNE(
+            perplexity=min(30.0, (len(vectors) - 1) / 3),
+            init="pca",
+            random_state=random_state,
+            verbose=verbose,
+        )
+        vectors = vectors.astype(np.float64)
+    # An array, whatever scikit-learn is set to.
+    return layout.set_output(transform="default").fit_transform(vectors)
 
 
 def _nearest(vectors: np.ndarray) -> np.ndarray:
