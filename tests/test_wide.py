@@ -150,7 +150,7 @@ def test_scores_of_classes_are_those_of_the_published_formula(docstrings):
         expected = reference.fit(scaled, inside).decision_function(scaled)
         # As far as scikit-learn's own tolerance is from the optimum.
         assert_allclose(scores[:, column], expected, atol=0.3)
-        assert np.abs(scores[:, column] - expected).mean() < 0.03
+        assert np.abs(scores[:, column] - expected).mean() < 0.05
 
 
 def test_scores_of_values_are_those_of_ridge_regression(docstrings):
