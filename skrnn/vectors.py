@@ -87,6 +87,7 @@ def embedding_matrix(
 def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarray]:
     found = {}
     size = None
+    file = f"of {os.fspath(path)!r}"
     with open(path, encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             token, _, rest = line.rstrip().partition(" ")
@@ -95,18 +96,17 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
                     size = int(rest)
                     continue
                 size = len(rest.split(" "))
-            where = f"line {number} of {os.fspath(path)!r}"
-            if line.strip() and not rest:
+            if token and not rest:
                 raise ValueError(
                     f"`embeddings` needs a token and numbers, parted by blanks, in "
-                    f"{where}. Got {line[:60]!r}."
+                    f"line {number} {file}. Got {line[:60]!r}."
                 )
             if token not in vocabulary:
                 continue
             fields = rest.split(" ")
             # Some tokens of published files hold blanks; the tokenizer's do not.
             if len(fields) <= size or _is_number(fields[0]):
-                found[vocabulary[token]] = _vector(fields, where)
+                found[vocabulary[token]] = _vector(fields, f"line {number} {file}")
     return found
 
 

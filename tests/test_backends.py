@@ -74,21 +74,27 @@ else:
 """
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_backend(backend):
+on_each = pytest.mark.parametrize("backend", ["jax", "torch"])
+
+
+def run_on(backend, *arguments, **environment):
+    """Run Python with another backend, where that is installed."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend}, another backend of Keras, is not installed")
     subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("BACKEND", repr(backend))],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        [sys.executable, *arguments],
+        env={**os.environ, "KERAS_BACKEND": backend, **environment},
         check=True,
     )
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@on_each
+def test_backend(backend):
+    run_on(backend, "-c", PROGRAM.replace("BACKEND", repr(backend)))
+
+
+@on_each
 def test_another_backend_needs_no_tensorflow(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend}, another backend of Keras, is not installed")
     program = """
 import sys
 sys.modules["tensorflow"] = None  # as if it were not installed
@@ -97,23 +103,14 @@ texts, y = ["fine", "dull"] * 4, ["good", "bad"] * 4
 params = dict(embedding_size=4, hidden_size=4, random_state=0)
 assert len(RNNTextClassifier(**params, epochs=1).fit(texts, y).predict(texts)) == 8
 """
-    subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "KERAS_BACKEND": backend},
-        check=True,
-    )
+    run_on(backend, "-c", program)
 
 
-@pytest.mark.parametrize("backend", ["jax", "torch"])
+@on_each
 def test_layers_on(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend}, another backend of Keras, is not installed")
-    own_tests = Path(__file__).with_name("test_layers.py")
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", str(own_tests)],
-        env={**os.environ, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1"},
-        check=True,
-    )
+    own_tests = str(Path(__file__).with_name("test_layers.py"))
+    options = ["-m", "pytest", "-q", "-p", "no:xdist"]
+    run_on(backend, *options, own_tests, JAX_ENABLE_X64="1")
 
 
 @on_tensorflow
