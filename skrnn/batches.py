@@ -124,10 +124,10 @@ def apply_by_length(
     rows = []
     start = 0
     while start < len(order):
-        n_steps = _rounded(max(int(lengths[order[start]]), 1), sizes_an_octave)
+        n_steps = rounded_size(max(int(lengths[order[start]]), 1), sizes_an_octave)
         most = max(tokens_a_batch // n_steps, 1)
         texts = order[start : start + most]
-        n_texts = min(_rounded(len(texts), sizes_an_octave), most)
+        n_texts = min(rounded_size(len(texts), sizes_an_octave), most)
         ids = _pad(sequences[texts], n_texts, sizes_an_octave)
         rows.append(function(ids)[: len(texts)])
         start += most
@@ -136,8 +136,18 @@ def apply_by_length(
     return result
 
 
-def _rounded(number: int, sizes_an_octave: int) -> int:
-    """Up to one of so many equally spaced numbers between two powers of two."""
+def rounded_size(number: int, sizes_an_octave: int) -> int:
+    """Round up to one of few numbers, so that there are few shapes.
+
+    Parameters
+    ----------
+    number : int
+        At least 1.
+
+    sizes_an_octave : int
+        How many equally spaced numbers there are between one power of two and the
+        next.
+    """
     step = max((1 << (number - 1).bit_length()) // (2 * sizes_an_octave), 1)
     return -(-number // step) * step
 
@@ -145,7 +155,7 @@ def _rounded(number: int, sizes_an_octave: int) -> int:
 def _pad(sequences: Sequences, n_texts: int, sizes_an_octave: int) -> np.ndarray:
     """Padded ids, rounded up in length, and texts without a token up to `n_texts`."""
     ids = sequences.padded()
-    n_steps = _rounded(ids.shape[1], sizes_an_octave)
+    n_steps = rounded_size(ids.shape[1], sizes_an_octave)
     added = n_texts - len(ids), n_steps - ids.shape[1]
     if not any(added):
         return ids

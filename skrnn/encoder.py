@@ -7,8 +7,9 @@ from types import MappingProxyType
 from skrnn._keras import keras
 from skrnn.backend import choose_implementation
 from skrnn.cells import CELLS
-from skrnn.layers import Embedding, pool
+from skrnn.embedding import Embedding
 from skrnn.loops import side_by_side
+from skrnn.pooling import pool
 from skrnn.sequences import PADDING_ID
 
 ops = keras.ops
@@ -200,6 +201,61 @@ class SequenceEncoder(keras.Model):
         if self.implementation != "loop":
             return read(x, padding, *masks.values())
         return side_by_side(read, x, padding, *masks.values())
+
+    def tabulate(self, ids):
+        """What steps add of their inputs, for `read_rows` to look up.
+
+        Each is a product of a token's vector, the same wherever the token stands.
+
+        Parameters
+        ----------
+        ids : int32 tensor of shape (n_ids,)
+            Tokens' ids.
+
+        Returns
+        -------
+        list of lists of tensors of shape (n_ids, hidden_size)
+            A list for each direction of the first level.
+        """
+        vectors, padding = self.embedding(ids), ops.equal(ids, PADDING_ID)
+        layers = self.recurrent_layers[: len(self.directions)]
+        return [layer.tabulate(vectors, padding) for layer in layers]
+
+    def read_rows(self, rows, tables):
+        """Representations outside of training, which have no gradient.
+
+        Parameters
+        ----------
+        rows : int32 tensor of shape (batch, steps)
+            The place of each token's id among those that were tabulated, of which the
+            first is padding's.
+
+        tables : list of lists of tensors
+            What `tabulate` gave.
+
+        Returns
+        -------
+        tensor of shape (batch, representation_size)
+        """
+
+        def read(rows):
+            padding = ops.equal(rows, PADDING_ID)
+            given = [{"inputs": rows, "tables": one} for one in tables]
+            for i in range(0, len(self.recurrent_layers), len(given)):
+                layers = self.recurrent_layers[i : i + len(given)]
+                top = layers[-1] is self.recurrent_layers[-1]
+                pooling = self.pooling if top else None
+                hidden = ops.concatenate(
+                    [
+                        layer.infer(padding=padding, pooling=pooling, **one)
+                        for layer, one in zip(layers, given, strict=True)
+                    ],
+                    axis=-1,
+                )
+                given = [{"inputs": hidden}] * len(given)
+            return hidden
+
+        return side_by_side(read, ops.transpose(rows))
 
     def _masks(self, x):
         """For each level that drops any, a mask a text, the same at all its steps.

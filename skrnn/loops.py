@@ -171,6 +171,26 @@ def _scan_with_arrays(step, initial, inputs, kept, reverse):
     return states, arrays[:n_outputs], arrays[n_outputs:]
 
 
+def rows_of(tables: list, ids) -> list:
+    """Look rows up at a step of TensorFlow's own loop.
+
+    `keras.ops.take` would look for negative numbers, three operations more.
+
+    Parameters
+    ----------
+    tables : list of tensors of shape (n_rows, size)
+        What to look up in.
+
+    ids : int32 tensor of shape (batch,)
+        The rows' numbers, none of them negative.
+
+    Returns
+    -------
+    list of tensors of shape (batch, size)
+    """
+    return [tf.gather(table, ids) for table in tables]
+
+
 def side_by_side(function: Callable, *inputs):
     """Apply a function to both halves of a batch at once, one a processor core.
 

@@ -16,12 +16,12 @@ from skrnn.backend import (
     feed,
     gradients_forgotten,
     jit_compile,
-    predictor,
     sizes_an_octave,
     values_a_batch,
 )
-from skrnn.batches import LengthSortedBatches, apply_by_length
+from skrnn.batches import LengthSortedBatches
 from skrnn.encoder import SequenceEncoder
+from skrnn.prediction import Predictor
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import Sequences
 
@@ -101,6 +101,14 @@ class SequenceModel(keras.Model):
         representation = self.encoder(ids, training=training)
         return self.head(self.dropout(representation, training=training))
 
+    def tabulate(self, ids):
+        """As the encoder's."""
+        return self.encoder.tabulate(ids)
+
+    def read_rows(self, rows, tables):
+        """Scores outside of training; see the encoder's."""
+        return self.head(self.encoder.read_rows(rows, tables))
+
     def compile(self, **arguments):
         """Configure training; see `keras.Model.compile`."""
         # Not kept with the others: a pickle may meet another processor.
@@ -114,9 +122,14 @@ class SequenceModel(keras.Model):
         self._compile_arguments = MappingProxyType(arguments)
 
     def _make_functions(self):
-        implementation = self.encoder.implementation
-        self._predict_scores = predictor(self, implementation)
-        self._predict_representations = predictor(self.encoder, implementation)
+        self._predict_scores, self._predict_representations = (
+            Predictor(
+                model,
+                hidden_size=self.encoder.hidden_size,
+                implementation=self.encoder.implementation,
+            )
+            for model in (self, self.encoder)
+        )
         self._differentiate = differentiator(
             self._scores_of_vectors, self.encoder.embedding.size
         )
@@ -240,7 +253,7 @@ class SequenceModel(keras.Model):
         -------
         ndarray of shape (n_texts, n_outputs), float32
         """
-        return self._apply(self._predict_scores, x)
+        return self._predict_scores(x)
 
     def represent(self, x: Sequences) -> np.ndarray:
         """Representations of many texts.
@@ -254,7 +267,7 @@ class SequenceModel(keras.Model):
         -------
         ndarray of shape (n_texts, representation_size), float32
         """
-        return self._apply(self._predict_representations, x)
+        return self._predict_representations(x)
 
     def differentiate(
         self, vectors: np.ndarray, output: int
@@ -286,15 +299,6 @@ class SequenceModel(keras.Model):
         ]
         scores, slopes = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(slopes, axis=1).swapaxes(0, 1)
-
-    def _apply(self, function, x: Sequences) -> np.ndarray:
-        tokens = values_a_batch() // self.encoder.hidden_size
-        return apply_by_length(
-            function,
-            x,
-            tokens_a_batch=tokens,
-            sizes_an_octave=sizes_an_octave(self.encoder.implementation),
-        )
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of all that training changes: weights, seeds, optimizer."""

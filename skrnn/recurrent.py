@@ -13,7 +13,8 @@ import operator
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
-from skrnn.loops import custom_gradient, scan
+from skrnn.loops import custom_gradient, rows_of, scan
+from skrnn.pooling import RunningPool
 
 ops = keras.ops
 
@@ -207,38 +208,125 @@ class RecurrentLayer(keras.layers.Layer):
             initial = zeros + self.initial_states[0]
         return self._twin(inputs, padding, weights, initial, reverse=self.reverse)
 
+    def tabulate(self, inputs, padding):
+        """What steps add of their inputs, for `infer` to look up.
+
+        Parameters
+        ----------
+        inputs : tensor of shape (n_rows, n_features)
+            Any of the inputs.
+
+        padding : bool tensor of shape (n_rows,)
+            True for what stands at steps that hold no token.
+
+        Returns
+        -------
+        list of tensors of shape (n_rows, size), one a block
+        """
+        padding = ops.cast(padding, self.compute_dtype)[:, None]
+        return self._project(inputs, self.kernel, self.bias, padding)
+
+    def infer(self, inputs, padding, *, tables=None, pooling: str | None = None):
+        """What `call` gives outside of training, or its pooling; without a gradient.
+
+        For TensorFlow's own loop, "loop".
+
+        Parameters
+        ----------
+        inputs : tensor of shape (steps, batch, n_features) or (steps, batch)
+            What the layer reads, or its rows in `tables`, int32.
+
+        padding : bool tensor of shape (steps, batch)
+            True at steps that hold no token.
+
+        tables : list of tensors, default=None
+            What `tabulate` gave.
+
+        pooling : {"last", "mean", "max", "concat"}, default=None
+            How to pool the hidden states as they come; None keeps them all.
+
+        Returns
+        -------
+        tensor of shape (steps, batch, size), (batch, size) or (batch, 3 * size)
+        """
+        padding = ops.cast(padding, self.compute_dtype)[:, :, None]
+        if tables is None:
+            read = tuple(self._project(inputs, self.kernel, self.bias, padding))
+        else:
+            read = (inputs,)
+        # Read here once, not at every step.
+        recurrent = ops.convert_to_tensor(self.recurrent_kernel)
+        recurrent_bias = (
+            ops.convert_to_tensor(self.recurrent_bias) if self.reset_after else None
+        )
+        learned = self.initial_states if self.learn_initial_state else ()
+        zeros, initial = self._initial(ops.shape(padding)[1], learned)
+        running = RunningPool(pooling)
+
+        def step(states, inputs, _):
+            *states, carried = states
+            *x, padding = inputs
+            if tables is not None:
+                x = rows_of(tables, *x)
+            states, _ = self._advance(states, x, padding, recurrent, recurrent_bias)
+            carried = running.add(carried, states[0], padding)
+            return (*states, carried), () if pooling else states[:1], ()
+
+        (last, *_, carried), outputs, _ = scan(
+            step,
+            (*initial, running.start(zeros)),
+            (*read, padding),
+            reverse=self.reverse,
+        )
+        return running.finish(carried, last, padding) if pooling else outputs[0]
+
     def prepare(self, x, padding):
         """Let a cell hold its states at padded steps by means of `x`."""
         return x
+
+    def _project(self, inputs, kernel, bias, padding):
+        """The inputs' products with the kernel, a tensor a block.
+
+        All in the kernel's dtype; rows are taken together whatever the shape.
+        """
+        rows = _rows(inputs)
+        # Each is named, for half a batch may hold no text.
+        shape = (*ops.shape(inputs)[:-1], self.size)
+        x = [
+            ops.reshape(ops.matmul(rows, block) + one, shape)
+            for block, one in zip(self._blocks(kernel), self._blocks(bias), strict=True)
+        ]
+        return self.prepare(x, padding)
+
+    def _initial(self, batch, learned):
+        """Zeros of the states' shape, and the states before the first step."""
+        zeros = ops.zeros((batch, self.size), self.compute_dtype)
+        return zeros, tuple(zeros + one for one in learned) or (zeros,) * self.n_states
+
+    def _advance(self, states, x, padding, recurrent, recurrent_bias):
+        u = ops.matmul(ops.cast(states[0], recurrent.dtype), recurrent)
+        # In blocks first: TensorFlow shares a larger cast out among cores.
+        u = [self._exact(block) for block in ops.split(u, self.n_blocks, -1)]
+        if self.reset_after:
+            u[-1] = u[-1] + recurrent_bias
+        return self.advance(states, x, u, padding)
 
     def _run(self, padding, dtype, keeps, inputs, kernel, bias, recurrent, *others):
         recurrent_bias, others = (
             (others[0], others[1:]) if self.reset_after else (None, others)
         )
-        # Both are named, for half a batch may hold no text.
-        n_steps, batch = ops.shape(inputs)[:2]
-        zeros = ops.zeros((batch, self.size), self.compute_dtype)
-        initial = tuple(zeros + one for one in others) or (zeros,) * self.n_states
-        rows = ops.cast(_rows(inputs), dtype)
-        kernel = ops.cast(kernel, dtype)
+        _, initial = self._initial(ops.shape(inputs)[1], others)
+        narrow = ops.cast(inputs, dtype)
+        kernel, bias = ops.cast(kernel, dtype), ops.cast(bias, dtype)
         recurrent = ops.cast(recurrent, dtype)
-        x = [
-            ops.reshape(ops.matmul(rows, block) + one, (n_steps, batch, self.size))
-            for block, one in zip(
-                self._blocks(kernel), self._blocks(ops.cast(bias, dtype)), strict=True
-            )
-        ]
-        x = self.prepare(x, ops.cast(padding, dtype))
+        x = self._project(narrow, kernel, bias, ops.cast(padding, dtype))
 
         def go(keeps):
             def step(states, inputs, _):
                 *x, padding = map(self._exact, inputs)
-                u = ops.matmul(ops.cast(states[0], dtype), recurrent)
-                # In blocks first: TensorFlow shares a larger cast out among cores.
-                u = [self._exact(block) for block in ops.split(u, self.n_blocks, -1)]
-                if self.reset_after:
-                    u[-1] = u[-1] + recurrent_bias
-                states, kept = self.advance(states, x, u, padding)
+                states, kept = self._advance(
+                    states, x, padding, recurrent, recurrent_bias
+                )
                 return states, states[:1], kept if keeps else ()
 
             _, (hidden,), kept = scan(
@@ -263,7 +351,7 @@ class RecurrentLayer(keras.layers.Layer):
             of_rows = self._sum_of_products(of_x, transposed)
             gradients = [
                 ops.reshape(of_rows, ops.shape(inputs)),
-                _products(rows, of_x),
+                _products(_rows(narrow), of_x),
                 ops.concatenate([_sum_of_rows(block) for block in of_x]),
                 _products(ops.cast(_rows(before), dtype), of_u),
             ]

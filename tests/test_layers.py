@@ -11,7 +11,7 @@ from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import choose_implementation, jit_compile
 from skrnn.cells import CELLS, GRU, LSTM, SimpleRecurrent
 from skrnn.gates import GATES
-from skrnn.layers import pool
+from skrnn.pooling import pool
 from skrnn.recurrent import BlockOrthogonal
 from skrnn.sequences import Sequences
 

@@ -1,4 +1,4 @@
-"""What stands under and over the recurrent layers: embedding and pooling."""
+"""The embedding, which stands under the recurrent layers."""
 
 from __future__ import annotations
 
@@ -68,42 +68,3 @@ class Embedding(keras.layers.Layer):
             return ops.take(table, ids, axis=0), gradient
 
         return custom_gradient(look_up, self.embeddings)
-
-
-def pool(hidden, padding, pooling: str, *, reverse: bool):
-    """Pool hidden states over a text's steps.
-
-    Parameters
-    ----------
-    hidden : tensor of shape (steps, batch, size)
-        Hidden states.
-
-    padding : bool tensor of shape (steps, batch)
-        True at steps that hold no token; they count in no mean and no maximum.
-
-    pooling : {"last", "mean", "max", "concat"}
-        "last" is the state after the last token read, "concat" is all three
-        side by side. The mean and the maximum over no token at all are 0.
-
-    reverse : bool
-        Whether the layer read the text from its end, so that the last token
-        read is the first of the text.
-
-    Returns
-    -------
-    tensor of shape (batch, size) or (batch, 3 * size)
-    """
-    if pooling == "last":
-        return hidden[0] if reverse else hidden[-1]
-    if pooling == "concat":
-        parts = [
-            pool(hidden, padding, part, reverse=reverse)
-            for part in ("last", "mean", "max")
-        ]
-        return ops.concatenate(parts, axis=-1)
-    present = ops.cast(ops.logical_not(padding), hidden.dtype)[:, :, None]
-    count = ops.sum(present, axis=0)
-    if pooling == "mean":
-        return ops.sum(hidden * present, axis=0) / ops.maximum(count, 1.0)
-    highest = ops.max(ops.where(padding[:, :, None], -1e30, hidden), axis=0)
-    return ops.where(count > 0, highest, 0.0)

@@ -1,0 +1,85 @@
+"""A network's answers to many texts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skrnn._keras import keras
+from skrnn.backend import predictor, row_predictor, sizes_an_octave, values_a_batch
+from skrnn.batches import apply_by_length, rounded_size
+from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
+
+# Products that are saved weigh less in a batch of fewer texts, as was measured, than
+# that a step has more operations.
+_FEWEST_TEXTS = 16
+
+# With fewer tokens an id a table saves little, and costs its memory.
+_FEWEST_TOKENS_AN_ID = 2
+
+
+class Predictor:
+    """What a model gives for texts, computed in batches of like length.
+
+    On a CPU the products of the inputs are taken for each id that occurs, and looked
+    up wherever it stands: texts have many times more tokens than ids.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A built model that maps padded ids to a tensor of shape (batch, width), with
+        `tabulate` and `read_rows` as `SequenceEncoder` has them.
+
+    hidden_size : int
+        Width of its hidden states.
+
+    implementation : {"loop", "xla", "cudnn"}
+        What runs its recurrent layers.
+    """
+
+    def __init__(self, model: keras.Model, *, hidden_size: int, implementation: str):
+        self.hidden_size = hidden_size
+        self.sizes_an_octave = sizes_an_octave(implementation)
+        self._predict = predictor(model, implementation)
+        self._with_tables_of = row_predictor(model, implementation)
+
+    def __call__(self, x: Sequences) -> np.ndarray:
+        """Give a row a text.
+
+        Parameters
+        ----------
+        x : Sequences of n_texts
+            At least one text.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, width)
+        """
+        predict = self._predict
+        if self._with_tables_of and len(x) >= _FEWEST_TEXTS:
+            ids, numbered_anew = _numbered_anew(x)
+            if self._are_worth_tables(len(ids), x):
+                n_ids = rounded_size(len(ids), self.sizes_an_octave)
+                ids = np.pad(ids, (0, n_ids - len(ids)), constant_values=PADDING_ID)
+                predict, x = self._with_tables_of(ids), numbered_anew
+        return apply_by_length(
+            predict,
+            x,
+            tokens_a_batch=values_a_batch() // self.hidden_size,
+            sizes_an_octave=self.sizes_an_octave,
+        )
+
+    def _are_worth_tables(self, n_ids: int, x: Sequences) -> bool:
+        # Tables may have twice the size of what a batch's steps would add.
+        most = 2 * values_a_batch() // self.hidden_size
+        return n_ids <= min(most, x.lengths.sum() // _FEWEST_TOKENS_AN_ID)
+
+
+def _numbered_anew(x: Sequences) -> tuple[np.ndarray, Sequences]:
+    """Padding's id and those that occur, int32; and each token's place among them."""
+    ids = x.ids[x.offsets[0] : x.offsets[-1]]
+    occurs = np.zeros(int(ids.max(initial=PADDING_ID)) + 1, bool)
+    occurs[PADDING_ID] = True
+    occurs[ids] = True
+    those = np.flatnonzero(occurs)
+    places = (np.cumsum(occurs) - 1).astype(smallest_dtype(len(those)))
+    return those.astype(np.int32), Sequences.from_lengths(places[ids], x.lengths)
