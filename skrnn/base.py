@@ -418,7 +418,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             name: [*earlier.get(name, []), *history.get(name, [])]
             for name in {**earlier, **history}
         }
-        self.n_iter_ = len(self.history_["loss"])
+        self.n_iter_ = len(self.history_.get("loss", []))
         self.best_epoch_ = best_epoch
 
     @property

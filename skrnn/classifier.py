@@ -20,12 +20,18 @@ from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder
 
 _HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
-_ALL_HINGES = (*_HINGES.values(), keras.losses.CategoricalHinge)
+_HINGE_CLASSES = (*_HINGES.values(), keras.losses.CategoricalHinge)
+_HINGE_FUNCTIONS = (
+    keras.losses.hinge,
+    keras.losses.squared_hinge,
+    keras.losses.categorical_hinge,
+)
 
 
 def _gives_probabilities(classifier) -> bool:
     loss = getattr(classifier, "_fitted_loss", classifier.loss)
-    if loss in _HINGES or loss in _ALL_HINGES or isinstance(loss, _ALL_HINGES):
+    hinges = (*_HINGES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
+    if loss in hinges or isinstance(loss, _HINGE_CLASSES):
         raise AttributeError(
             f"probability estimates are not available for loss={loss!r}"
         )

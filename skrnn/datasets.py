@@ -179,12 +179,16 @@ def load_docstrings(
 
 def _installed_libraries() -> dict[str, Path]:
     """Map the name of each installed library to its folder."""
-    specs = {name: importlib.util.find_spec(name) for name in _LIBRARIES}
-    return {
-        name: Path(spec.submodule_search_locations[0])
-        for name, spec in specs.items()
-        if spec is not None
-    }
+    roots = {}
+    for name in _LIBRARIES:
+        try:
+            spec = importlib.util.find_spec(name)
+        except ValueError:
+            # A module made up by someone's tests has none.
+            continue
+        if spec is not None and spec.submodule_search_locations:
+            roots[name] = Path(spec.submodule_search_locations[0])
+    return roots
 
 
 def _read_paragraphs(root: Path) -> set[str]:
@@ -263,8 +267,8 @@ def fetch_imdb(
 
     The reviews are read from ``aclImdb_v1.tar.gz`` in `data_home`, where the archive
     of 84 MB is downloaded to when it is not there. A read-only `data_home` will do if
-    it holds the archive. Only a download's checksum is verified, so an archive put
-    there by hand may be packed anew.
+    it holds the archive. Only a download's MD5 checksum is verified, so an archive
+    put there by hand may be packed anew; that it is whole is verified always.
 
     Parameters
     ----------
@@ -372,7 +376,8 @@ def _imdb_path(data_home: str | os.PathLike | None) -> Path:
     """Find the archive's place; unlike `get_data_home`, create no folder."""
     if data_home is None:
         data_home = os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")
-    return Path(data_home).expanduser() / _IMDB_FILE
+    # Unlike a path's own, this leaves a "~" of no user as it is.
+    return Path(os.path.expanduser(data_home)) / _IMDB_FILE
 
 
 def _download(url: str, path: Path, md5: str) -> None:
@@ -403,18 +408,24 @@ def _read_imdb(path: Path, subset: str) -> list[tuple[str, int, str, str]]:
     """
     part = "test" if subset == "test" else "train"
     label = "unsup" if subset == "unlabeled" else "neg|pos"
-    review_name = re.compile(rf"(?:.*/)?{part}/({label})/(\d+)_(\d+)\.txt")
+    review_name = re.compile(rf"(?:.*/)?{part}/({label})/(\d{{1,9}})_(\d{{1,2}})\.txt")
     films_name = re.compile(rf"(?:.*/)?{part}/urls_({label})\.txt")
     reviews = []
     films = {}
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
+            if not member.isfile():
+                continue
             if match := review_name.fullmatch(member.name):
                 text = archive.extractfile(member).read().decode()
                 reviews.append((match[1], int(match[2]), int(match[3]), text))
             elif match := films_name.fullmatch(member.name):
                 urls = archive.extractfile(member).read().decode().splitlines()
                 films[match[1]] = [_film_id(url) for url in urls]
+        # tarfile takes a header it cannot read for the end; the checksum, which tells
+        # damage of any kind, stands behind all the rest.
+        while archive.fileobj.read(2**20):
+            pass
     if not reviews:
         raise LookupError(f"no {subset} reviews in it")
     reviews.sort()

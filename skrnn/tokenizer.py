@@ -360,7 +360,11 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         provisional_ids = defaultdict(count().__next__)
         parts, lengths = self._encode(texts, partial(map, provisional_ids.__getitem__))
         tokens = list(provisional_ids)
-        _check_tokens(tokens)
+        if not tokens:
+            raise ValueError(
+                "empty vocabulary; perhaps the texts hold only white space, or nothing "
+                "that `token_pattern` or `tokenizer` takes for a token"
+            )
 
         kept = np.array(sorted(range(len(tokens)), key=tokens.__getitem__))
         if min_texts > 1 or max_texts < n_texts:
@@ -433,11 +437,14 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             cleaners.append(str.lower)
         if self.strip_accents is not None:
             cleaners.append(_STRIP_ACCENTS.get(self.strip_accents, self.strip_accents))
+        if self.analyzer not in ("word", "char") or not all(map(callable, cleaners)):
+            # Set since the fit; all parameters are checked, for the message.
+            self._validate_params()
         if self.analyzer == "char":
             # The text is its own sequence of tokens.
             return cleaners, partial(re.compile(r"\s+").sub, " ")
         if self.tokenizer is not None:
-            return cleaners, lambda text: list(self.tokenizer(text))
+            return cleaners, partial(_tokenize, self.tokenizer)
         if self.token_pattern is not None:
             return cleaners, _compile_token_pattern(self.token_pattern).findall
         return cleaners, word_pattern().findall
@@ -448,6 +455,23 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         n_before = n_before_cut(self.max_length, self.truncate)
         n_behind = self.max_length - n_before
         return tokens[:n_before] + tokens[len(tokens) - n_behind :]
+
+
+def _tokenize(tokenizer: Callable[[str], Iterable[str]], text: str) -> list[str]:
+    tokens = tokenizer(text)
+    if not isinstance(tokens, Iterable):
+        raise TypeError(
+            f"The tokenizer must return tokens of type str, got "
+            f"{type(tokens).__name__} in place of a list of them."
+        )
+    tokens = list(tokens)
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(
+                f"The tokenizer must return tokens of type str, got "
+                f"{type(token).__name__}."
+            )
+    return tokens
 
 
 def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
@@ -464,21 +488,6 @@ def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
             "should be captured."
         )
     return pattern
-
-
-def _check_tokens(tokens: list) -> None:
-    """Check tokens found in texts before they become a vocabulary."""
-    if not tokens:
-        raise ValueError(
-            "empty vocabulary; perhaps the texts hold only white space, or nothing "
-            "that `token_pattern` or `tokenizer` takes for a token"
-        )
-    for token in tokens:
-        if not isinstance(token, str):
-            raise TypeError(
-                f"The tokenizer must return tokens of type str, got "
-                f"{type(token).__name__}."
-            )
 
 
 def _check_vocabulary(

@@ -124,7 +124,8 @@ def train(
 
 
 def _check_finite(model, history, initial_epoch: int) -> None:
-    losses = history["loss"]
+    # A callback may have skipped all epochs, as Keras' own that goes on from a backup.
+    losses = history.get("loss", [])
     # Where they are: copies of all would be the most memory that some fits take.
     if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
         # A loss can be no number where its slope is one, as Poisson's below zero.

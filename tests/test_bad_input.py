@@ -419,6 +419,17 @@ def test_compiled_network_goes_on_after_an_error():
     assert_same_model(failing, untouched.partial_fit(TEXTS, LABELS))
 
 
+def test_a_callback_may_skip_all_epochs(tmp_path):
+    def with_backup():
+        backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        return classifier(callbacks=[backup])
+
+    first = with_backup().fit(TEXTS, LABELS)
+    second = with_backup().fit(TEXTS, LABELS)
+    assert (first.n_iter_, second.n_iter_) == (2, 0)
+    np.testing.assert_array_equal(second.predict(TEXTS), first.predict(TEXTS))
+
+
 def test_divergence_says_what_to_do():
     with pytest.raises(ValueError, match=r"in epoch 1\. Lower `learning_rate`"):
         classifier(callbacks=Diverges(), **PARAMS).fit(TEXTS, LABELS)

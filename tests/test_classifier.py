@@ -207,7 +207,14 @@ class Distance(keras.losses.Loss):
 
 @pytest.mark.parametrize(
     "loss",
-    ["hinge", "squared_hinge", keras.losses.Hinge, keras.losses.CategoricalHinge()],
+    [
+        "hinge",
+        "squared_hinge",
+        keras.losses.Hinge,
+        keras.losses.CategoricalHinge(),
+        keras.losses.squared_hinge,
+        keras.losses.categorical_hinge,
+    ],
 )
 def test_hinges_learn_and_give_no_probabilities(loss):
     fitted = classifier(loss=loss, **LEARNS).fit(TEXTS, LABELS)

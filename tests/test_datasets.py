@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import os
@@ -322,6 +323,18 @@ def flip_a_byte(archive: Path):
     archive.write_bytes(content)
 
 
+def flip_a_bit_of_a_text(archive: Path):
+    content = bytearray(gzip.compress(gzip.decompress(archive.read_bytes()), 0))
+    content[content.index(b"Dreadful")] ^= 1
+    archive.write_bytes(content)
+
+
+def flip_a_bit_of_a_header(archive: Path):
+    content = bytearray(gzip.compress(gzip.decompress(archive.read_bytes()), 0))
+    content[content.rindex(b"aclImdb/")] ^= 1
+    archive.write_bytes(content)
+
+
 def replace_with_html(archive: Path):
     archive.write_text("<html>Please log in to this network</html>")
 
@@ -336,12 +349,38 @@ def leave_out_films(archive: Path):
 
 @pytest.mark.parametrize(
     "damage",
-    [truncate, flip_a_byte, replace_with_html, leave_out_reviews, leave_out_films],
+    [
+        truncate,
+        flip_a_byte,
+        flip_a_bit_of_a_text,
+        flip_a_bit_of_a_header,
+        replace_with_html,
+        leave_out_reviews,
+        leave_out_films,
+    ],
 )
 def test_imdb_damaged_archive(tmp_path, damage):
     damage(write_archive(tmp_path))
     with pytest.raises(OSError, match=rf"{ARCHIVE} is damaged"):
         fetch_imdb(data_home=tmp_path)
+
+
+def test_imdb_reads_files_alone(tmp_path):
+    with tarfile.open(write_archive(tmp_path), "r:gz") as archive:
+        members = [(one, archive.extractfile(one).read()) for one in archive]
+    with tarfile.open(tmp_path / ARCHIVE, "w:gz") as archive:
+        folder = tarfile.TarInfo("aclImdb/train/neg/3_1.txt")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        for member, content in members:
+            archive.addfile(member, io.BytesIO(content))
+    assert len(fetch_imdb(data_home=tmp_path).data) == 4
+
+
+def test_imdb_home_of_no_user(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="~nosuchuser"):
+        fetch_imdb(data_home="~nosuchuser", download_if_missing=False)
 
 
 @pytest.mark.parametrize(

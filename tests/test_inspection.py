@@ -199,6 +199,18 @@ def test_values_are_explained_in_their_own_units(method):
     assert "predicted value" in str(explanation)
 
 
+@pytest.mark.parametrize(("scale", "written"), [(1e-7, r"\de-"), (1e9, r"\de\+")])
+def test_values_of_any_size_can_be_read(scale, written):
+    estimator = regressor(wide=True, **LEARNS).fit(TEXTS, STARS * scale)
+    explanation = explain(estimator, "a fine film")
+    lines = str(explanation).splitlines()
+    assert len(lines) == 5
+    assert all(re.search(written, line) for line in lines)
+    numbers = [float(line.split()[0]) for line in lines[1:]]
+    assert sum(numbers) == pytest.approx(explanation.prediction, rel=0.05)
+    assert len(re.findall(written, explanation._repr_html_())) == 6
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_each_of_several_values_is_explained(method):
     both = np.column_stack([STARS, 100 - STARS])
@@ -647,6 +659,26 @@ def test_half_a_surrogate_pair_is_drawn_as_a_sign_of_its_own(pyplot):
     ).plot()
     shown.figure_.canvas.draw()
     assert "?" in {label.get_text() for label in shown.labels_}
+
+
+@pytest.mark.parametrize("labels", [["$10-$20", "$20-$50"], ["$$", "$x^$"]])
+def test_labels_that_look_like_formulas_are_drawn_as_they_are(pyplot, labels):
+    y = np.array(labels)[(LABELS == "bad").astype(int)]
+    estimator = classifier().fit(TEXTS, y)
+    explanation = explain(estimator, "a fine film").plot()
+    shown = EmbeddingMapDisplay.from_estimator(estimator, TEXTS, y, method="pca")
+    for one in (explanation, shown.plot()):
+        one.figure_.canvas.draw()
+    assert not explanation.ax_.yaxis.label.get_parse_math()
+    assert explanation.ax_.get_ylabel().endswith(max(labels))
+
+
+def test_a_map_needs_vectors_that_differ():
+    # Texts of one token have no company: their vectors start at zero.
+    texts, y = ["fine", "dull"] * 8, ["good", "bad"] * 8
+    estimator = classifier(embeddings="cooccurrence").initialize(texts, y)
+    with pytest.raises(ValueError, match="all 2 words are the same"):
+        EmbeddingMapDisplay.from_estimator(estimator, texts, y)
 
 
 def test_a_map_needs_vectors_of_two_numbers():

@@ -590,14 +590,29 @@ def test_bad_parameters_are_named(name, value):
         Tokenizer(vocabulary=["a"], **{name: value}).transform(TEXTS)
 
 
+@pytest.mark.parametrize("parameter", [{"analyzer": "words"}, {"strip_accents": "uni"}])
+def test_bad_parameters_are_named_after_a_fit_and_without_one(parameter):
+    (name,) = parameter
+    with pytest.raises(ValueError, match=f"The '{name}' parameter"):
+        Tokenizer().fit(TEXTS).set_params(**parameter).transform(TEXTS)
+    with pytest.raises(ValueError, match=f"The '{name}' parameter"):
+        Tokenizer(**parameter).build_analyzer()
+
+
 def test_one_group_in_a_token_pattern_at_most():
     with pytest.raises(ValueError, match="More than 1 capturing group"):
         Tokenizer(token_pattern=r"(\w)(\d)").fit(TEXTS)
 
 
-def test_tokens_must_be_str():
-    with pytest.raises(TypeError, match="tokens of type str, got int"):
-        Tokenizer(tokenizer=lambda text: [1, 2]).fit(TEXTS)
+@pytest.mark.parametrize("vocabulary", [None, ["fine", "dull"]])
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [([1, 2], "int"), ([b"fine"], "bytes"), ([["fine"]], "list"), (None, "NoneType")],
+)
+def test_tokens_must_be_str(given, kind, vocabulary):
+    tokenizer = Tokenizer(tokenizer=lambda text: given, vocabulary=vocabulary)
+    with pytest.raises(TypeError, match=f"tokens of type str, got {kind}"):
+        tokenizer.fit(TEXTS)
 
 
 def test_texts_are_checked():

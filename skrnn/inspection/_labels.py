@@ -20,7 +20,10 @@ _SIDES = [
 
 
 def drawable(name: str) -> str:
-    """The name as matplotlib can draw it, which fails on half a surrogate pair."""
+    """The name as matplotlib can draw it, which fails on half a surrogate pair.
+
+    Two dollar signs make a formula of it, unless it is drawn with ``parse_math=False``.
+    """
     return name.encode("utf-8", "replace").decode()
 
 
@@ -67,7 +70,6 @@ def place_labels(
             xytext=(0, 0),
             textcoords="offset points",
             fontsize=8,
-            # A word is no formula.
             parse_math=False,
             # Readable over points, too.
             path_effects=[withStroke(linewidth=2, foreground=ax.get_facecolor())],

@@ -22,7 +22,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from skrnn.inspection._checks import check_estimator, import_pyplot
-from skrnn.inspection._labels import place_labels
+from skrnn.inspection._labels import drawable, place_labels
 from skrnn.inspection.words import word_vectors
 from skrnn.sequences import N_RESERVED_IDS, Sequences
 from skrnn.texts import check_texts
@@ -176,7 +176,8 @@ class EmbeddingMapDisplay:
         ------
         ValueError
             If `y` is not what `pos_label` says, fewer than two words of the
-            vocabulary are in `X`, or ``embedding_size=1``.
+            vocabulary are in `X`, all their vectors are the same, or
+            ``embedding_size=1``.
 
         TypeError
             If `estimator` is none of skrnn's, or `X` is no column of texts.
@@ -203,6 +204,11 @@ class EmbeddingMapDisplay:
         if vectors.shape[1] < 2:
             raise ValueError(
                 "A map needs vectors of two numbers at least, and embedding_size is 1."
+            )
+        if (vectors == vectors[0]).all():
+            raise ValueError(
+                f"A map needs vectors that differ, and those of all {len(chosen)} "
+                "words are the same: nothing has been learned of them."
             )
         vocabulary = list(tokenizer.vocabulary_)
         return cls(
@@ -258,7 +264,8 @@ class EmbeddingMapDisplay:
         ax.set(xticks=[], yticks=[])
         ax.set_title(f"{len(self.words):,} words")
         bar = self.figure_.colorbar(self.points_, ax=ax, shrink=0.6, aspect=30)
-        bar.set_label(f"{self.target_name}, mean of their texts (line: of all texts)")
+        means = f"{self.target_name}, mean of their texts (line: of all texts)"
+        bar.set_label(drawable(means), parse_math=False)
         bar.ax.axhline(self.overall_mean, color="white", linewidth=1.5)
         self.labels_ = place_labels(
             ax, self.words, self.positions, self._by_distance(), n_labels

@@ -97,24 +97,38 @@ class Explanation:
     def __str__(self) -> str:
         order = np.argsort(-np.abs(self.scores), kind="stable")
         listed, others = np.split(order, [_MOST_LISTED])
-        lines = [self._summary(), f"{self.base_value:+9.3f}  {self._of_base()}"]
-        lines += [f"{self.scores[i]:+9.3f}  {self.tokens[i]}" for i in listed]
+        rows = [(self.base_value, self._of_base())]
+        rows += [(self.scores[i], self.tokens[i]) for i in listed]
         if len(others):
-            rest = self.scores[others].sum()
-            lines.append(f"{rest:+9.3f}  {_count(len(others), 'other token')}")
-        return "\n".join(lines)
+            rest = _count(len(others), "other token")
+            rows.append((self.scores[others].sum(), rest))
+        form = self._form()
+        lines = [f"{number:+9{form}}  {what}" for number, what in rows]
+        return "\n".join([self._summary(), *lines])
 
     def _summary(self) -> str:
-        summary = f"{self.of_prediction} {self.prediction:.3f}"
+        form = self._form()
         if self.of_prediction == "probability":
-            summary = f"decision score {self.decision_score:.3f}, {summary}"
+            summary = (
+                f"decision score {self.decision_score:{form}}, "
+                f"probability {self.prediction:.3f}"
+            )
+        else:
+            summary = f"{self.of_prediction} {self.prediction:{form}}"
         return summary if self.target is None else f"{self.target}: {summary}"
+
+    def _form(self) -> str:
+        """How to write scores: values may be of any size."""
+        numbers = [self.base_value, self.decision_score, *self.scores]
+        largest = np.abs(numbers).max()
+        return ".3f" if largest == 0 or 0.01 <= largest < 1e5 else ".2e"
 
     def _of_base(self) -> str:
         return "(the empty text)" if self.method == "reading" else "(the zero text)"
 
     def _repr_html_(self) -> str:
         strongest = np.abs(self.scores).max(initial=0.0) or 1.0
+        form = self._form()
         parts = []
         stop = 0
         for token, score, (start, end) in zip(
@@ -122,15 +136,15 @@ class Explanation:
         ):
             shown = self.text[start:end] if end else token
             parts.append(escape(self.text[stop:start]) if end else " ")
-            parts.append(_marked(shown, score, score / strongest))
+            parts.append(_marked(shown, score / strongest, f"{score:+{form}}"))
             stop = end
         parts.append(escape(self.text[stop:]) if stop else "")
         return (
             f'<div style="{_CONTAINER}"><div style="font-size: 0.9em">'
             f"<strong>{escape(self._summary())}</strong><br>"
-            f"{_marked('raises it', 1, 0.6)} {_marked('lowers it', -1, -0.6)} "
-            f"strongest token {strongest:.3f}; {escape(self._of_base())} "
-            f"{self.base_value:+.3f}</div>"
+            f"{_marked('raises it', 0.6, '+')} {_marked('lowers it', -0.6, '-')} "
+            f"strongest token {strongest:{form}}; {escape(self._of_base())} "
+            f"{self.base_value:+{form}}</div>"
             f'<div style="white-space: pre-wrap">{"".join(parts)}</div></div>'
         )
 
@@ -196,9 +210,10 @@ class Explanation:
             ax.margins(y=0.1)
         ax.set(
             xlabel="token" if self.running is None else "tokens read",
-            ylabel=what if self.target is None else f"{what} of {self.target}",
             xlim=(-0.5, len(self.tokens) + 0.5),
         )
+        of_what = what if self.target is None else f"{what} of {self.target}"
+        ax.set_ylabel(drawable(of_what), parse_math=False)
         if is_short:
             tokens = list(map(drawable, self.tokens))
             ax.set_xticks(places, tokens, rotation=60, ha="right", fontsize=9)
@@ -213,15 +228,15 @@ class Explanation:
         return self
 
 
-def _marked(shown: str, score: float, strength: float) -> str:
-    """A token as HTML, the stronger its colour the more it adds."""
-    background, line, kind = _FOR if score > 0 else _AGAINST
+def _marked(shown: str, strength: float, score: str) -> str:
+    """A token as HTML, the stronger its colour the more it adds, from -1 to 1."""
+    background, line, kind = _FOR if strength > 0 else _AGAINST
     share = min(abs(strength), 1.0)
     style = (
         f"background: rgba({background}, {share:.2f}); "
         f"border-bottom: 2px {kind} rgba({line}, {share:.2f})"
     )
-    title = f"{shown}: {score:+.3f}"
+    title = f"{shown}: {score}"
     return f'<span style="{style}" title="{escape(title)}">{escape(shown)}</span>'
 
 

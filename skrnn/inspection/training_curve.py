@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from skrnn.inspection._checks import check_estimator, import_pyplot
+from skrnn.inspection._labels import drawable
 
 _HELD_OUT = "val_"
 
@@ -149,7 +150,8 @@ class TrainingCurveDisplay:
                     linestyle=":",
                     label=f"kept: epoch {self.best_epoch}",
                 )
-            axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(drawable(name.replace("_", " ")), parse_math=False)
             axes.xaxis.get_major_locator().set_params(integer=True)
             if len(axes.get_legend_handles_labels()[0]) > 1:
                 axes.legend()
