@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import types
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,24 @@ def test_docstrings_as_frame_and_return_X_y(make_library):
     X_frame, y_frame = load_docstrings(return_X_y=True, as_frame=True)
     pd.testing.assert_series_equal(X_frame, bunch.data)
     pd.testing.assert_series_equal(y_frame, bunch.target)
+
+
+def test_what_is_no_folder_of_modules_is_no_library(
+    make_library, tmp_path, monkeypatch
+):
+    source = {"__init__.py": '"""A paragraph of enough characters, once in {}."""'}
+    make_library(
+        {
+            name: {file: text.format(name) for file, text in source.items()}
+            for name in ("skrnn_one", "skrnn_two")
+        }
+        | {"skrnn_made_up": {}, "skrnn_file": {}}
+    )
+    # As some tests put in place of a library that is not there.
+    made_up = types.ModuleType("skrnn_made_up")
+    monkeypatch.setitem(sys.modules, "skrnn_made_up", made_up)
+    (tmp_path / "skrnn_file.py").write_text('"""One file."""')
+    assert load_docstrings().target_names == ["skrnn_one", "skrnn_two"]
 
 
 def test_docstrings_need_two_libraries(make_library):
