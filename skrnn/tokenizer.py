@@ -269,7 +269,8 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If no vocabulary was learned or given.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is no column of texts, `analyzer` or `strip_accents` was set to
+            something invalid since, or `tokenizer` gives tokens that are not `str`.
         """
         vocabulary = self._known_vocabulary()
         return self._encode_known(check_texts(X), vocabulary)
@@ -303,6 +304,12 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         callable
             Takes a text and returns its tokens, known and unknown, as they are
             looked up in the vocabulary: what `transform` encodes.
+
+        Raises
+        ------
+        ValueError
+            If `analyzer` or `strip_accents` is invalid, or `token_pattern` no regular
+            expression.
         """
         cleaners, tokens_of = self._steps()
 
@@ -438,7 +445,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.strip_accents is not None:
             cleaners.append(_STRIP_ACCENTS.get(self.strip_accents, self.strip_accents))
         if self.analyzer not in ("word", "char") or not all(map(callable, cleaners)):
-            # Set since the fit; all parameters are checked, for the message.
+            # Set since a fit, or never fitted; the check of all names the fault.
             self._validate_params()
         if self.analyzer == "char":
             # The text is its own sequence of tokens.
@@ -458,13 +465,8 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
 
 def _tokenize(tokenizer: Callable[[str], Iterable[str]], text: str) -> list[str]:
-    tokens = tokenizer(text)
-    if not isinstance(tokens, Iterable):
-        raise TypeError(
-            f"The tokenizer must return tokens of type str, got "
-            f"{type(tokens).__name__} in place of a list of them."
-        )
-    tokens = list(tokens)
+    given = tokenizer(text)
+    tokens = list(given) if isinstance(given, Iterable) else [given]
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(

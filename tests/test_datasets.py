@@ -156,11 +156,11 @@ def test_docstrings_as_frame_and_return_X_y(make_library):
 def test_what_is_no_folder_of_modules_is_no_library(
     make_library, tmp_path, monkeypatch
 ):
-    source = {"__init__.py": '"""A paragraph of enough characters, once in {}."""'}
+    names = ["skrnn_one", "skrnn_two"]
     make_library(
         {
-            name: {file: text.format(name) for file, text in source.items()}
-            for name in ("skrnn_one", "skrnn_two")
+            name: {"__init__.py": f'"""A paragraph of enough characters, in {name}."""'}
+            for name in names
         }
         | {"skrnn_made_up": {}, "skrnn_file": {}}
     )
@@ -168,7 +168,7 @@ def test_what_is_no_folder_of_modules_is_no_library(
     made_up = types.ModuleType("skrnn_made_up")
     monkeypatch.setitem(sys.modules, "skrnn_made_up", made_up)
     (tmp_path / "skrnn_file.py").write_text('"""One file."""')
-    assert load_docstrings().target_names == ["skrnn_one", "skrnn_two"]
+    assert load_docstrings().target_names == names
 
 
 def test_docstrings_need_two_libraries(make_library):
