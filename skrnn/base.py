@@ -66,6 +66,12 @@ def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
     return np.eye(n_outputs, dtype=bool)[targets] if targets.ndim == 1 else targets
 
 
+def _of_mean_one(weight: np.ndarray) -> np.ndarray:
+    """Weights in the same proportions; all zeros stay so."""
+    weight = weight / (weight.max() or 1.0)
+    return (weight / (weight.mean() or 1.0)).astype(keras.config.floatx())
+
+
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
     """What `RNNTextClassifier` and `RNNTextRegressor` have in common.
 
@@ -280,14 +286,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             )
 
     def _check_data(self, X, y, sample_weight, *, reset: bool):
-        """Texts, targets and weights, those of weight 0 left out."""
         texts = self._check_texts(X, reset=reset)
         y = self._check_targets(y)
         check_consistent_length(texts, y)
-        weight = check_sample_weight(sample_weight, y)
-        # A text without weight must not even lend its words to the vocabulary.
-        kept = np.flatnonzero(weight)
-        return [texts[i] for i in kept], y[kept], weight[kept]
+        return texts, y, check_sample_weight(sample_weight, y)
 
     def _weigh(self, y, sample_weight, target_encoder) -> np.ndarray:
         return sample_weight
@@ -324,8 +326,16 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # Kept, so that a warm start holds out the same texts again.
             split_seed = random_state.randint(_MAX_SEED)
             target_encoder = self._fit_target_encoder(y, weight, classes)
+        # A text without weight lends its label, and not even its words.
+        kept = np.flatnonzero(weight)
+        texts, y, weight = [texts[i] for i in kept], y[kept], weight[kept]
         targets = target_encoder.transform(y)
-        weight = self._relative_weight(y, weight, target_encoder)
+        weight = self._weigh(y, weight, target_encoder)
+        if not weight.any():
+            if whole:
+                raise ValueError("`class_weight` leaves no text any weight.")
+            # Some texts of many may all have labels that do not count.
+            epochs = 0
         learned_from, held_out = self._split(y, split_seed, early_stopping, has_wide)
         if go_on:
             tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
@@ -343,7 +353,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             )
             cut_to = self.max_length, self.truncate
         data = TrainingData(
-            sequences.cut(*cut_to), targets, weight, learned_from, held_out
+            sequences.cut(*cut_to),
+            targets,
+            _of_mean_one(weight),
+            learned_from,
+            held_out,
         )
         # What the network has learned from cannot tell how much it should count.
         fingerprint = data.fingerprint()
@@ -392,12 +406,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._split_seed = split_seed
         self._trained_on = trained_on
         return self
-
-    def _relative_weight(self, y, sample_weight, target_encoder) -> np.ndarray:
-        """Weights of mean 1."""
-        weight = self._weigh(y, sample_weight, target_encoder)
-        weight = weight / weight.max()
-        return (weight / weight.mean()).astype(keras.config.floatx())
 
     def _learn_vocabulary(self, texts, seen) -> tuple[Tokenizer, Sequences]:
         """The tokenizer of the texts seen, None for all; and all of them as ids."""

@@ -220,7 +220,8 @@ callable, default="log_loss"
             Labels of any kind, or a multilabel indicator.
 
         sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts in the loss. A text of weight 0 is left out.
+            Weights of the texts in the loss. A text of weight 0 is left out, and
+            only its label counts among the classes.
 
         Returns
         -------
@@ -261,7 +262,8 @@ callable, default="log_loss"
             All labels of all calls. Needed in the first call only.
 
         sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts in the loss. A text of weight 0 is left out.
+            Weights of the texts in the loss. A text of weight 0 is left out, and
+            only its label counts among the classes.
 
         Returns
         -------
@@ -432,8 +434,6 @@ callable, default="log_loss"
                 f"`class_weight` should hold numbers of at least 0, got "
                 f"{self.class_weight!r}."
             )
-        if not weight.any():
-            raise ValueError("`class_weight` leaves no text any weight.")
         return weight
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:

@@ -297,10 +297,11 @@ class ValueEncoder(BaseEstimator):
             Values.
 
         sample_weight : ndarray of shape (n_texts,)
-            The weight of each text.
+            The weight of each text; those of weight 0 are left out.
         """
         self.ndim_ = y.ndim
-        columns = self._columns(y)
+        columns = self._columns(y)[sample_weight > 0]
+        sample_weight = sample_weight[sample_weight > 0]
         self.n_outputs_ = columns.shape[1]
         self.mean_ = np.average(columns, axis=0, weights=sample_weight)
         # In units of the span, since squares of the values may overflow or vanish.

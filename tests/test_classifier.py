@@ -21,6 +21,7 @@ from corpus import (
 )
 from scipy.sparse import csr_array, csr_matrix
 from scipy.special import expit, softmax
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
@@ -331,10 +332,41 @@ def test_text_of_weight_zero_is_left_out(params):
     assert_same_model(weighted, classifier(**params).fit(TEXTS, LABELS))
 
 
-def test_label_of_weight_zero_is_no_class():
+def test_a_label_of_weight_zero_alone_is_a_class():
     weight = np.array([0] + [1] * 16)
-    fitted = classifier().fit(["odd", *TEXTS], ["odd", *LABELS], weight)
+    fitted = classifier(**LEARNS).fit(["odd", *TEXTS], ["odd", *LABELS], weight)
+    assert fitted.classes_.tolist() == ["bad", "good", "odd"]
+    assert "odd" not in fitted.predict(["odd", *TEXTS])
+    assert "odd" not in fitted.tokenizer_.vocabulary_
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_one_of_two_classes_may_have_weight_zero(wide):
+    texts, labels = TEXTS * 16, np.tile(LABELS, 16)
+    weight = np.where(labels == "bad", 1.0, 0.0)
+    fitted = classifier(wide=wide, **LEARNS).fit(texts, labels, weight)
     assert fitted.classes_.tolist() == ["bad", "good"]
+    assert set(fitted.predict(texts)) == {"bad"}
+
+
+def test_estimators_that_hold_classifiers_know_a_class_of_weight_zero():
+    labels = np.resize(["bad", "good", "mid"], 48)
+    weight = np.where(labels == "good", 0.0, 1.0)
+    voters = [("a", classifier(**LEARNS)), ("b", classifier(**LEARNS))]
+    vote = VotingClassifier(voters, voting="soft")
+    vote.fit(TEXTS * 3, labels, sample_weight=weight)
+    assert vote.predict_proba(TEXTS).shape == (16, 3)
+    assert "good" not in vote.predict(TEXTS)
+
+
+def test_a_later_call_may_have_labels_of_no_weight_alone():
+    fitted = classifier(class_weight={"odd": 0})
+    fitted.partial_fit(["odd"], ["odd"], classes=["bad", "good", "odd"])
+    assert fitted.n_iter_ == 0
+    before = fitted.partial_fit(TEXTS, LABELS).predict_proba(TEXTS)
+    fitted.partial_fit(TEXTS, ["odd"] * 16)
+    np.testing.assert_array_equal(fitted.predict_proba(TEXTS), before)
+    assert fitted.n_iter_ == 1
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0**-20, 2.0**20])
