@@ -66,6 +66,11 @@ def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
     return np.eye(n_outputs, dtype=bool)[targets] if targets.ndim == 1 else targets
 
 
+def _plain(value):
+    """The same, a NumPy number as Python's, which does not overflow."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _of_mean_one(weight: np.ndarray) -> np.ndarray:
     """Weights in the same proportions; all zeros stay so."""
     weight = weight / (weight.max() or 1.0)
@@ -202,7 +207,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             X,
             y,
             sample_weight,
-            epochs=self.epochs,
+            epochs=_plain(self.epochs),
             go_on=self.warm_start and hasattr(self, "model_"),
             early_stopping=self.early_stopping,
             whole=True,
@@ -368,7 +373,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         trained_on = self._trained_on if go_on else None
         # Texts of one more call leave the wide part as it is.
         wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
-        history = {"loss": []}
+        history, best_epoch = {"loss": []}, None
         if epochs:
             callbacks = self._build_callbacks()
             if has_wide:
@@ -377,14 +382,14 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # Long texts would take memory that training needs.
             del sequences
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
-                history = train(
+                history, best_epoch = train(
                     model,
                     data,
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
-                    batch_size=self.batch_size,
-                    patience=self.n_iter_no_change if early_stopping else None,
+                    batch_size=_plain(self.batch_size),
+                    patience=_plain(self.n_iter_no_change) if early_stopping else None,
                     random_state=random_state,
                     decay=whole,
                     verbose=min(int(self.verbose), 2),
@@ -395,6 +400,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     blend = self._fit_blend(model, to_weigh, of_wide)
             trained_on = fingerprint if can_weigh else _MIXED
         self._add_history(history, go_on)
+        self.best_epoch_ = best_epoch
         self.tokenizer_ = tokenizer
         self.model_ = model
         self._cut_to = cut_to
@@ -417,17 +423,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
     def _add_history(self, history, go_on: bool) -> None:
         earlier = self.history_ if go_on else {}
-        best_epoch = None
-        if "val_loss" in history:
-            # Some may be no numbers.
-            best = int(np.nanargmin(history["val_loss"]))
-            best_epoch = len(earlier.get("loss", [])) + best + 1
         self.history_ = {
             name: [*earlier.get(name, []), *history.get(name, [])]
             for name in {**earlier, **history}
         }
         self.n_iter_ = len(self.history_.get("loss", []))
-        self.best_epoch_ = best_epoch
 
     @property
     def _needs_wide(self) -> bool:
@@ -451,7 +451,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             return hold_out(
                 n_texts,
                 self._strata(y),
-                self.validation_fraction,
+                _plain(self.validation_fraction),
                 seed=seed,
                 # A class of a single text is no reason to do without the wide part.
                 strict=early_stopping,
@@ -494,7 +494,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _build_model(
         self, tokenizer, sequences, target_encoder, random_state
     ) -> SequenceModel:
-        encoder = {name: getattr(self, name) for name in ENCODER_PARAMETERS}
+        encoder = {name: _plain(getattr(self, name)) for name in ENCODER_PARAMETERS}
         encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
         encoder["precision"] = (
             fastest_precision(self.hidden_size)
@@ -507,7 +507,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             matrix = _COOCCURRENCE_SCALE * cooccurrence_vectors(
                 sequences,
                 encoder["vocabulary_size"],
-                self.embedding_size,
+                encoder["embedding_size"],
                 np.random.RandomState(random_state.randint(_MAX_SEED)),
             )
         elif self.embeddings is not None:
@@ -517,8 +517,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         head = {
             "n_outputs": target_encoder.n_outputs_,
             "activation": self._activation(target_encoder),
-            "dropout": self.dropout,
-            "l2": self.l2,
+            "dropout": _plain(self.dropout),
+            "l2": _plain(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),
         }
         loss, loss_arguments = self._loss_and_arguments(target_encoder)

@@ -18,6 +18,7 @@ from skrnn._keras import keras
 from skrnn.base import TextEstimator
 from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder
+from skrnn.texts import is_missing
 
 _HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
 _HINGE_CLASSES = (*_HINGES.values(), keras.losses.CategoricalHinge)
@@ -273,12 +274,15 @@ callable, default="log_loss"
         ------
         ValueError
             As in `fit`; or if `early_stopping` is on or `wide` is True, the first call
-            has no `classes`, or `y` holds a label that is not among them.
+            has no `classes`, one of them is missing, or `y` holds a label that is not
+            among them.
 
         TypeError
             If a text is no `str`.
         """
         self._check_partial_fit_parameters()
+        if classes is not None and any(map(is_missing, classes)):
+            raise ValueError("Input classes contains NaN.")
         go_on = hasattr(self, "model_")
         if not go_on and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -234,12 +234,9 @@ class SequenceModel(keras.Model):
         start = int(optimizer._iterations) if n_updates else 0
         new = LinearDecay(schedule.height, start, n_updates)
         if new.get_config() != schedule.get_config():
-            self._set_schedule(new)
-
-    def _set_schedule(self, schedule) -> None:
-        self.optimizer.learning_rate = schedule
-        # What was compiled has the old one in it.
-        self.train_function = None
+            optimizer.learning_rate = new
+            # What was compiled has the old one in it.
+            self.train_function = None
 
     def predict(self, x: Sequences) -> np.ndarray:
         """Scores of many texts.
@@ -312,12 +309,14 @@ class SequenceModel(keras.Model):
     @contextlib.contextmanager
     def put_back_on_error(self):
         """Undo what training has done when anything is raised."""
-        state, schedule = self.get_state(), self.optimizer._learning_rate
+        state, step_size = self.get_state(), self.optimizer._learning_rate
+        arguments = _to_configs(self._compile_arguments)
         try:
             yield
         except BaseException:
-            if schedule is not self.optimizer._learning_rate:
-                self._set_schedule(schedule)
+            if step_size is not self.optimizer._learning_rate:
+                # An optimizer takes no number in a schedule's place.
+                _compile(self, _from_configs(arguments))
             self.set_state(state)
             raise
 
@@ -334,9 +333,7 @@ class SequenceModel(keras.Model):
         return cls(**{**config, "encoder": encoder})
 
     def __reduce__(self):
-        arguments = {
-            name: _to_config(value) for name, value in self._compile_arguments.items()
-        }
+        arguments = _to_configs(self._compile_arguments)
         return _rebuild, (self.get_config(), arguments, self.get_state())
 
     def __deepcopy__(self, memo):
@@ -369,14 +366,17 @@ def build_network(*, compile_arguments: dict, head: dict, encoder: dict):
 
 def _make_ready(model: SequenceModel, compile_arguments: dict) -> None:
     model.build((None, None))
-    model.compile(**compile_arguments)
+    _compile(model, compile_arguments)
+
+
+def _compile(model: SequenceModel, arguments: dict) -> None:
+    model.compile(**arguments)
     model.optimizer.build(model.trainable_variables)
 
 
 def _rebuild(config, compile_arguments, state) -> SequenceModel:
     model = SequenceModel.from_config(config)
-    arguments = {name: _from_config(value) for name, value in compile_arguments.items()}
-    _make_ready(model, arguments)
+    _make_ready(model, _from_configs(compile_arguments))
     model.set_state(state)
     return model
 
@@ -387,6 +387,14 @@ class _Config(tuple):
 
 class _State(tuple):
     """The class and the attributes of an object."""
+
+
+def _to_configs(arguments: Mapping) -> dict:
+    return {name: _to_config(value) for name, value in arguments.items()}
+
+
+def _from_configs(arguments: Mapping) -> dict:
+    return {name: _from_config(value) for name, value in arguments.items()}
 
 
 def _to_config(value):

@@ -319,10 +319,10 @@ wide_ : WidePart or None
 blend_ : Blend or None
     Its ``factors_`` are those of the network's and of the wide part's scores.
 
-history_ : dict of str to list of float
-    Loss and metrics after each epoch, over all calls that went on from one
-    another; names with ``"val_"`` are those of the texts held out. A metric with a
-    value a class has a list for each epoch.
+history_ : dict of str to list
+    Loss, metrics and what `callbacks` add after each epoch, over all calls that went
+    on from one another; names with ``"val_"`` are those of the texts held out. Values
+    are floats; a metric with a value a class has a list for each epoch.
 
 best_epoch_ : int or None
     With early stopping the epoch whose weights were kept, the one of the lowest

@@ -209,5 +209,19 @@ def _unused(value):
     if isinstance(value, list | tuple):
         return [_unused(one) for one in value]
     if isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric):
-        return type(value).from_config(value.get_config())
+        fresh = type(value).from_config(value.get_config())
+        if _not_decayed(fresh) != _not_decayed(value):
+            raise InvalidParameterError(
+                "Copies of the `optimizer` lack what its `exclude_from_weight_decay` "
+                "was told, which Keras keeps out of its configuration. Give an "
+                "optimizer whose class calls it in `__init__`."
+            )
+        return fresh
     return value
+
+
+def _not_decayed(value):
+    return [
+        getattr(value, name, None) or None
+        for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
+    ]

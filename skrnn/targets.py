@@ -303,11 +303,12 @@ class ValueEncoder(BaseEstimator):
         columns = self._columns(y)[sample_weight > 0]
         sample_weight = sample_weight[sample_weight > 0]
         self.n_outputs_ = columns.shape[1]
-        self.mean_ = np.average(columns, axis=0, weights=sample_weight)
         # In units of the span, since squares of the values may overflow or vanish.
         span = np.ptp(columns, axis=0)
-        # The rounding of a constant column's mean must not become its scale.
+        # The rounding of a constant column's mean must be no value, and no scale.
         constant = span == 0
+        mean = np.average(columns, axis=0, weights=sample_weight)
+        self.mean_ = np.where(constant, columns[0], mean)
         span = np.where(constant, 1.0, span)
         squares = ((columns - self.mean_) / span) ** 2
         variance = np.average(squares, axis=0, weights=sample_weight)

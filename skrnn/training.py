@@ -27,7 +27,7 @@ def train(
     random_state: np.random.RandomState,
     decay: bool,
     verbose: int,
-) -> dict[str, list]:
+) -> tuple[dict[str, list], int | None]:
     """Train a network in place.
 
     Parameters
@@ -65,8 +65,11 @@ def train(
 
     Returns
     -------
-    dict of str to list
-        Loss and metrics after each epoch.
+    history : dict of str to list
+        Loss, metrics and what callbacks add, after each epoch.
+
+    best_epoch : int or None
+        Number of the epoch whose weights early stopping went back to.
 
     Raises
     ------
@@ -80,10 +83,10 @@ def train(
     sequences, targets, weight = data.learned_from()
     if epochs == "auto":
         epochs = auto_epochs(sequences.lengths, batch_size)
-    held_out = None
+    held_out = stop = None
     if patience is not None:
         held_out = data.kept_aside()
-        stop = keras.callbacks.EarlyStopping(
+        stop = _EarlyStopping(
             monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
         )
         callbacks = [*callbacks, stop]
@@ -115,22 +118,32 @@ def train(
     finally:
         for callback in callbacks:
             _make_portable(callback)
-    _check_finite(model, history, initial_epoch)
+    _check_finite(model, history, stop, initial_epoch)
     # Some metrics have a value a class.
-    return {
-        name: [np.asarray(value, float).tolist() for value in values]
+    history = {
+        name: [np.asarray(value).tolist() for value in values]
         for name, values in history.items()
     }
+    has_best = stop is not None and stop.best is not None
+    return history, stop.best_epoch + 1 if has_best else None
 
 
-def _check_finite(model, history, initial_epoch: int) -> None:
+class _EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras' own, to which a loss that is no number is as bad as an infinite one."""
+
+    def get_monitor_value(self, logs):
+        value = super().get_monitor_value(logs)
+        return np.inf if np.isnan(value) else value
+
+
+def _check_finite(model, history, stop, initial_epoch: int) -> None:
     # A callback may have skipped all epochs, as Keras' own that goes on from a backup.
     losses = history.get("loss", [])
     # Where they are: copies of all would be the most memory that some fits take.
     if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
         # A loss can be no number where its slope is one, as Poisson's below zero.
-        is_number = np.isfinite(losses[-1:]).all()
-        if is_number and not np.isnan(history.get("val_loss", [0.0])).all():
+        of_held_out = [0.0] if stop is None else history.get("val_loss", [0.0])
+        if np.isfinite(losses[-1:]).all() and not np.isnan(of_held_out).all():
             return
     # The last update comes after the last loss.
     finite = [*np.isfinite(losses[:-1]), False]

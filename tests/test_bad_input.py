@@ -197,7 +197,6 @@ def test_bad_values(y, message):
         ([np.inf] * 16, "Input sample_weight contains infinity"),
         ([-1.0] * 16, "Negative values in data passed to `sample_weight`"),
         ([0.0] * 16, "at least one non-zero number"),
-        ([1.0, 0.0] * 8, "number of classes has to be greater than one"),
     ],
 )
 def test_bad_weights(weight, message):
@@ -367,6 +366,17 @@ class Diverges(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = 1e38
 
 
+class SetsSchedule(keras.callbacks.Callback):
+    """Leaves the optimizer without the variable of its step size."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        schedule = keras.optimizers.schedules.CosineDecay(0.01, 100)
+        self.model.optimizer.learning_rate = schedule
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise RuntimeError("enough")
+
+
 CAUSES = {
     "bad text": {"X": [*TEXTS[1:], None]},
     "bad labels": {"y": ["good"] * 15},
@@ -376,6 +386,7 @@ CAUSES = {
     "error in a callback": {"params": {"callbacks": Fails(RuntimeError)}},
     "interrupted": {"params": {"callbacks": Fails(KeyboardInterrupt)}},
     "diverged": {"params": {"callbacks": Diverges()}},
+    "error after a schedule": {"params": {"callbacks": SetsSchedule()}},
 }
 ERRORS = (ValueError, RuntimeError, KeyboardInterrupt)
 
@@ -417,6 +428,18 @@ def test_compiled_network_goes_on_after_an_error():
     assert_same_model(failing, untouched)
     failing.set_params(callbacks=None).partial_fit(TEXTS, LABELS)
     assert_same_model(failing, untouched.partial_fit(TEXTS, LABELS))
+
+
+def test_weight_decay_that_copies_would_lack():
+    optimizer = keras.optimizers.AdamW(weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    with pytest.raises(ValueError, match="Copies of the `optimizer` lack what its"):
+        classifier(optimizer=optimizer).fit(TEXTS, LABELS)
+
+
+def test_missing_class():
+    with pytest.raises(ValueError, match="Input classes contains NaN"):
+        classifier().partial_fit(TEXTS, LABELS, classes=["bad", "good", None])
 
 
 def test_a_callback_may_skip_all_epochs(tmp_path):

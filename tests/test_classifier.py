@@ -27,6 +27,7 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
 from skrnn import RNNTextClassifier
+from skrnn.inspection import TrainingCurveDisplay
 
 MULTILABEL = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 1]] * 4)
 
@@ -1029,6 +1030,56 @@ def test_warm_start_holds_out_the_same_texts():
     first = fitted.fit(TEXTS, LABELS).history_["val_loss"][0]
     again = fitted.fit(TEXTS, LABELS).history_["val_loss"][1]
     assert again == pytest.approx(first, rel=1e-5)
+
+
+def test_early_stopping_begins_with_a_loss_that_is_no_number():
+    kept = []
+
+    class Keeps(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                logs["val_loss"] = np.nan
+            kept.append(self.model.get_weights())
+
+    params = {"early_stopping": True, "validation_fraction": 0.25, "epochs": 4}
+    fitted = classifier(n_iter_no_change=2, callbacks=Keeps(), **params)
+    fitted.fit(TEXTS, LABELS)
+    losses = fitted.history_["val_loss"]
+    assert np.isnan(losses[0]) and len(losses) == 4
+    assert fitted.best_epoch_ == np.nanargmin(losses) + 1
+    for one, other in zip(
+        fitted.model_.get_weights(), kept[fitted.best_epoch_ - 1], strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_callbacks_add_to_the_logs_is_only_kept():
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs.update(val_loss=np.nan, note=f"epoch {epoch}")
+
+    fitted = classifier(callbacks=Adds(), epochs=2).fit(TEXTS, LABELS)
+    assert fitted.history_["note"] == ["epoch 0", "epoch 1"]
+    assert np.isnan(fitted.history_["val_loss"]).all()
+    assert fitted.best_epoch_ is None
+    curves = TrainingCurveDisplay.from_estimator(fitted).history
+    assert set(curves) == {"loss", "val_loss"}
+
+
+def test_numbers_of_numpy_are_numbers():
+    params = {
+        "embedding_size": 100,
+        "hidden_size": 100,
+        "batch_size": 16,
+        "epochs": 1,
+        "max_length": 100,
+        "n_iter_no_change": 3,
+    }
+    narrow = {name: np.int8(value) for name, value in params.items()}
+    other = {"early_stopping": True, "bidirectional": True}
+    fitted = classifier(validation_fraction=np.float32(0.25), **other, **narrow)
+    plain = classifier(validation_fraction=0.25, **other, **params)
+    assert_same_model(fitted.fit(TEXTS, LABELS), plain.fit(TEXTS, LABELS))
 
 
 def test_early_stopping_goes_back_from_a_divergence():

@@ -92,7 +92,13 @@ class TrainingCurveDisplay:
             for name, values in estimator.history_.items()
             if len(values) == estimator.n_iter_
         }
-        return cls(history, estimator.best_epoch_)
+        numbers = {
+            name: values
+            for name, values in history.items()
+            # Callbacks may have added anything.
+            if np.issubdtype(values.dtype, np.number)
+        }
+        return cls(numbers, estimator.best_epoch_)
 
     def plot(self, ax=None) -> Self:
         """Draw the curves, the loss and each metric in axes of their own.
