@@ -17,8 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
 from skrnn.parameters import documented
-from skrnn.targets import ClassEncoder
-from skrnn.texts import is_missing
+from skrnn.targets import ClassEncoder, check_present
 
 _HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
 _HINGE_CLASSES = (*_HINGES.values(), keras.losses.CategoricalHinge)
@@ -281,8 +280,8 @@ callable, default="log_loss"
             If a text is no `str`.
         """
         self._check_partial_fit_parameters()
-        if classes is not None and any(map(is_missing, classes)):
-            raise ValueError("Input classes contains NaN.")
+        if classes is not None:
+            check_present(classes, "classes")
         go_on = hasattr(self, "model_")
         if not go_on and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")

@@ -44,13 +44,32 @@ def check_targets(y, estimator_name: str):
             f"This {estimator_name} estimator requires y to be passed, but the target "
             "y is None."
         )
-    # scikit-learn looks for NaN among numbers only.
-    if not issparse(y) and any(map(is_missing, np.ravel(np.asarray(y, object)))):
-        raise ValueError("Input y contains NaN.")
+    if not issparse(y):
+        check_present(y, "y")
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return y
+
+
+def check_present(values, name: str) -> None:
+    """Check that no value is missing; scikit-learn looks for NaN among numbers only.
+
+    Parameters
+    ----------
+    values : array-like
+        Labels or values.
+
+    name : str
+        What the values are called in the message.
+
+    Raises
+    ------
+    ValueError
+        If one is missing.
+    """
+    if any(map(is_missing, np.ravel(np.asarray(values, object)))):
+        raise ValueError(f"Input {name} contains NaN.")
 
 
 def check_sample_weight(sample_weight, y) -> np.ndarray:
