@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from skrnn._keras import ON_TENSORFLOW, keras
 
 if ON_TENSORFLOW:
     import tensorflow as tf
+    from tensorflow.python.eager.context import context_safe
     from tensorflow.python.framework.config import is_op_determinism_enabled
     from tensorflow.python.framework.ops import gradient_registry
 
@@ -169,6 +171,37 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
+_lacks_threads = False
+
+
+def _look_for_threads() -> None:
+    """Find out, in a forked process, whether TensorFlow's threads were left behind."""
+    global _lacks_threads
+    # No public name tells whether it was started: without this one all is as before.
+    _lacks_threads |= getattr(context_safe(), "_initialized", False)
+
+
+if ON_TENSORFLOW and hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_look_for_threads)
+
+
+def refuse_forked_process() -> None:
+    """Refuse to compute where TensorFlow would wait for ever.
+
+    Raises
+    ------
+    RuntimeError
+        In a process forked from one that had used TensorFlow, whose threads stayed
+        there.
+    """
+    if _lacks_threads:
+        raise RuntimeError(
+            "This process was forked from one that had used TensorFlow, which would "
+            "wait here for ever. Start processes by 'spawn' or 'forkserver', as "
+            "`multiprocessing.get_context` offers, and load the estimator in each."
+        )
+
+
 def copy_of(variable: keras.Variable) -> np.ndarray:
     """Copy a variable's values into an array.
 
@@ -298,8 +331,10 @@ def predictor(
     -------
     callable
         Maps an array of ids to an array. It reads the model's weights at each
-        call.
+        call. Threads may call it at once.
     """
+    if keras.backend.backend() == "jax":
+        return _predictor_of_jax(model)
     if not ON_TENSORFLOW or model.run_eagerly:
         return model.predict_on_batch
     # A single text has a function of its own, whose batch is not taken in halves.
@@ -314,6 +349,25 @@ def predictor(
 
     def predict(ids):
         return (of_one if len(ids) == 1 else of_many)(tf.constant(ids)).numpy()
+
+    return predict
+
+
+def _predictor_of_jax(model):
+    # Keras' own gives the weights' memory away while it computes, so that no other
+    # thread could read them.
+    import jax
+
+    def compute(trainable, others, ids):
+        return model.stateless_call(trainable, others, ids, training=False)[0]
+
+    if not model.run_eagerly:
+        compute = jax.jit(compute)
+
+    def predict(ids):
+        trainable = [one.value for one in model.trainable_variables]
+        others = [one.value for one in model.non_trainable_variables]
+        return np.asarray(compute(trainable, others, ids))
 
     return predict
 

@@ -23,7 +23,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn import __version__
 from skrnn._keras import keras
-from skrnn.backend import fastest_precision, memory_errors_explained
+from skrnn.backend import (
+    fastest_precision,
+    memory_errors_explained,
+    refuse_forked_process,
+)
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
@@ -257,6 +261,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _apply(self, function, X) -> np.ndarray:
         """Call a function that takes sequences and gives an array of a row a text."""
         check_is_fitted(self)
+        refuse_forked_process()
         texts = self._check_texts(X, reset=False)
         tokenize = self.tokenizer_.transform
 
@@ -317,6 +322,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         part learns from them too, and the step size decays over them.
         """
         self._validate_params()
+        refuse_forked_process()
         check_keras_objects(self)
         loss = self._fitted_loss if go_on else self.loss
         has_wide = whole and self._has_wide(loss)

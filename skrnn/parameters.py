@@ -350,6 +350,9 @@ REFERENCES = """\
 
 def documented(estimator: type) -> type:
     """Fill the places of the shared parts into a class's docstring."""
+    if estimator.__doc__ is None:
+        # Stripped by ``python -OO``.
+        return estimator
     shared = {
         "text": TEXT,
         "network": NETWORK,

@@ -42,7 +42,7 @@ def _named(what: str):
     """Say of a wrong argument that it came by a parameter."""
     try:
         yield
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidParameterError(f"{what}: {error}") from error
 
 

@@ -107,6 +107,31 @@ assert len(RNNTextClassifier(**params, epochs=1).fit(texts, y).predict(texts)) =
 
 
 @on_each
+def test_threads_may_ask_and_pickle_at_once(backend):
+    program = """
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from skrnn import RNNTextClassifier
+texts, y = ["a fine film", "so very dull"] * 8, ["good", "bad"] * 8
+params = dict(embedding_size=4, hidden_size=4, random_state=0, epochs=1)
+classifier = RNNTextClassifier(**params).fit(texts, y)
+alone = classifier.predict_proba(texts)
+
+
+def ask(i):
+    asked = pickle.loads(pickle.dumps(classifier)) if i % 4 == 0 else classifier
+    return asked.predict_proba(texts)
+
+
+with ThreadPoolExecutor(4) as threads:
+    for answer in threads.map(ask, range(40)):
+        np.testing.assert_array_equal(answer, alone)
+"""
+    run_on(backend, "-c", program)
+
+
+@on_each
 def test_layers_on(backend):
     own_tests = str(Path(__file__).with_name("test_layers.py"))
     options = ["-m", "pytest", "-q", "-p", "no:xdist"]

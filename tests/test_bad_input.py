@@ -491,7 +491,7 @@ def test_files_that_cannot_be_read_leave_an_estimator_unfitted():
         ({"loss": int}, "loss"),
         ({"loss__delta": 1.0}, "delta"),
         ({"compile__nope": 1}, "nope"),
-        ({"optimizer__nope": 1}, "nope"),
+        ({"optimizer__nope": 1}, "routed to a Keras object.*nope"),
         ({"class_weight": [{"good": 1.0}]}, "'class_weight' parameter of RNNText"),
     ],
 )

@@ -361,6 +361,16 @@ def test_what_is_no_class_and_no_method_is_named(fitted, kwargs, message):
         explain(fitted, "a text", **kwargs)
 
 
+def test_days_may_be_classes():
+    days = np.array(["2020-01-01", "2021-01-01"], "datetime64[ns]")
+    estimator = classifier().fit(TEXTS, days[(LABELS == "bad").astype(int)])
+    for number, day in enumerate(estimator.classes_):
+        explanation = explain(estimator, "a fine film", target=day)
+        assert explanation.target == day
+        (probabilities,) = estimator.predict_proba(["a fine film"])
+        assert explanation.prediction == pytest.approx(probabilities[number])
+
+
 def test_what_is_no_column_is_named():
     estimator = regressor().fit(TEXTS, STARS)
     with pytest.raises(ValueError, match="numbered from 0 to 0"):
@@ -659,6 +669,12 @@ def test_half_a_surrogate_pair_is_drawn_as_a_sign_of_its_own(pyplot):
     ).plot()
     shown.figure_.canvas.draw()
     assert "?" in {label.get_text() for label in shown.labels_}
+
+
+def test_half_a_surrogate_pair_goes_out_to_a_notebook():
+    estimator = classifier().fit(TEXTS, LABELS)
+    page = explain(estimator, "\ud800 film")._repr_html_()
+    assert "film" in page.encode().decode()
 
 
 @pytest.mark.parametrize("labels", [["$10-$20", "$20-$50"], ["$$", "$x^$"]])

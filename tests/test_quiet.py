@@ -92,6 +92,11 @@ def test_importing_the_package_raises_no_warning():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_docstrings_may_be_stripped():
+    done = run(ONE_FIT + "assert False; print(len(fitted.predict(texts)))", "-OO")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "16\n", "")
+
+
 def test_names_of_the_package():
     assert set(skrnn.__all__) <= set(dir(skrnn))
     assert all(hasattr(skrnn, name) for name in skrnn.__all__)

@@ -20,7 +20,7 @@ _SIDES = [
 
 
 def drawable(name: str) -> str:
-    """The name as matplotlib can draw it, which fails on half a surrogate pair.
+    """The name as it can be drawn and written: half a surrogate pair cannot.
 
     Two dollar signs make a formula of it, unless it is drawn with ``parse_math=False``.
     """

@@ -174,7 +174,7 @@ def _choose(estimator: TextEstimator, scores: np.ndarray, target) -> _Answer:
     else:
         numbers = []
         if np.ndim(target) == 0:
-            (numbers,) = np.nonzero([one == target for one in classes.tolist()])
+            (numbers,) = np.nonzero([one == target for one in classes])
         if not len(numbers):
             raise ValueError(f"target={target!r} is none of the classes: {classes}.")
         number = int(numbers[0])

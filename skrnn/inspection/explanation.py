@@ -139,7 +139,7 @@ class Explanation:
             parts.append(_marked(shown, score / strongest, f"{score:+{form}}"))
             stop = end
         parts.append(escape(self.text[stop:]) if stop else "")
-        return (
+        return drawable(
             f'<div style="{_CONTAINER}"><div style="font-size: 0.9em">'
             f"<strong>{escape(self._summary())}</strong><br>"
             f"{_marked('raises it', 0.6, '+')} {_marked('lowers it', -0.6, '-')} "
