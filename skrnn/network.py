@@ -12,7 +12,6 @@ import numpy as np
 from skrnn._keras import keras
 from skrnn.backend import (
     copy_of,
-    differentiator,
     feed,
     gradients_forgotten,
     jit_compile,
@@ -20,6 +19,7 @@ from skrnn.backend import (
     values_a_batch,
 )
 from skrnn.batches import LengthSortedBatches
+from skrnn.compiled import differentiator
 from skrnn.encoder import SequenceEncoder
 from skrnn.prediction import Predictor
 from skrnn.schedules import LinearDecay

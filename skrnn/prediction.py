@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import predictor, row_predictor, sizes_an_octave, values_a_batch
+from skrnn.backend import sizes_an_octave, values_a_batch
 from skrnn.batches import apply_by_length, rounded_size
+from skrnn.compiled import predictor, row_predictor
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
 
 # Products that are saved weigh less in a batch of fewer texts, as was measured, than
