@@ -269,7 +269,8 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
     inputs' with their bias. Weights, states and all other sums stay in float32, and
     so does all of prediction.
     "auto" is "bfloat16" where it pays: from a `hidden_size` of 256 on, with
-    TensorFlow on a processor that multiplies it in hardware; else "float32".
+    TensorFlow on Linux and a processor that multiplies it faster than float32: one
+    with AMX, or one of AMD's with AVX-512 instructions for it; else "float32".
     ``model_.encoder.precision`` tells which it was.
 
 early_stopping : bool, default=False

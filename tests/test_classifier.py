@@ -730,6 +730,28 @@ def test_adam_is_that_of_keras(binary):
     assert_same_model(*with_amsgrad)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "flags", "precision"),
+    [
+        ("GenuineIntel", "avx512f avx512_bf16 amx_bf16", "bfloat16"),
+        ("GenuineIntel", "avx512f avx512_bf16", "float32"),
+        ("AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx512f", "float32"),
+    ],
+)
+def test_precision_is_what_is_fast_on_the_processor(
+    vendor, flags, precision, tmp_path, monkeypatch
+):
+    told = tmp_path / "cpuinfo"
+    told.write_text(f"vendor_id\t: {vendor}\nflags\t\t: fpu {flags} vme\n")
+    monkeypatch.setattr("skrnn.backend._CPUINFO", told)
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    fitted = classifier(hidden_size=256).initialize(TEXTS, LABELS)
+    assert fitted.model_.encoder.precision == precision
+    fitted = classifier(hidden_size=255).initialize(TEXTS, LABELS)
+    assert fitted.model_.encoder.precision == "float32"
+
+
 def test_precision():
     with pytest.raises(ValueError, match="'precision' parameter"):
         classifier(precision="float16").fit(TEXTS, LABELS)
