@@ -9,9 +9,9 @@ import pytest
 from skrnn._keras import ON_TENSORFLOW
 
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork"),
     pytest.mark.skipif(
-        not ON_TENSORFLOW, reason="JAX warns of a fork itself, PyTorch bears it"
+        not ON_TENSORFLOW, reason="about threads that TensorFlow leaves behind"
     ),
 ]
 
