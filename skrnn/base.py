@@ -203,6 +203,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         ------
         ValueError, TypeError
             If a parameter, a text or a target is not valid.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         return self._fit(X, y, None, epochs=0)
 
@@ -240,6 +243,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
         ValueError, TypeError
             If `X` is no column of texts.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         return self._apply(
             lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X
@@ -261,7 +268,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _apply(self, function, X) -> np.ndarray:
         """Call a function that takes sequences and gives an array of a row a text."""
         check_is_fitted(self)
-        refuse_forked_process()
         texts = self._check_texts(X, reset=False)
         tokenize = self.tokenizer_.transform
 

@@ -235,6 +235,10 @@ callable, default="log_loss"
 
         TypeError
             If a text is no `str`.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         return self._fit_whole(X, y, sample_weight)
 
@@ -278,6 +282,10 @@ callable, default="log_loss"
 
         TypeError
             If a text is no `str`.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         self._check_partial_fit_parameters()
         if classes is not None:
@@ -319,6 +327,10 @@ callable, default="log_loss"
 
         ValueError, TypeError
             If `X` is no column of texts.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)
@@ -343,6 +355,10 @@ callable, default="log_loss"
 
         ValueError, TypeError
             If `X` is no column of texts.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return scores[:, 0] if self._target_encoder.kind_ == "binary" else scores
@@ -371,6 +387,10 @@ callable, default="log_loss"
 
         ValueError, TypeError
             If `X` is no column of texts.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.probabilities(scores)
@@ -398,6 +418,10 @@ callable, default="log_loss"
 
         ValueError, TypeError
             If `X` is no column of texts.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.log_probabilities(scores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import sizes_an_octave, values_a_batch
+from skrnn.backend import refuse_forked_process, sizes_an_octave, values_a_batch
 from skrnn.batches import apply_by_length, rounded_size
 from skrnn.compiled import predictor, row_predictor
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
@@ -54,7 +54,13 @@ class Predictor:
         Returns
         -------
         ndarray of shape (n_texts, width)
+
+        Raises
+        ------
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
+        refuse_forked_process()
         predict = self._predict
         if self._with_tables_of and len(x) >= _FEWEST_TEXTS:
             ids, numbered_anew = _numbered_anew(x)

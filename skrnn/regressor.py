@@ -113,6 +113,10 @@ class or callable, default="squared_error"
 
         TypeError
             If a text is no `str`.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         return self._fit_whole(X, y, sample_weight)
 
@@ -142,6 +146,10 @@ class or callable, default="squared_error"
         ------
         ValueError, TypeError
             As in `fit`; or if `early_stopping` is on or `wide` is True.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         self._check_partial_fit_parameters()
         return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
@@ -165,6 +173,10 @@ class or callable, default="squared_error"
 
         ValueError, TypeError
             If `X` is no column of texts.
+
+        MemoryError, RuntimeError
+            If a batch does not fit in memory, and the message says what to lower; in
+            a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)

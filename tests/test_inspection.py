@@ -363,12 +363,17 @@ def test_what_is_no_class_and_no_method_is_named(fitted, kwargs, message):
 
 def test_days_may_be_classes():
     days = np.array(["2020-01-01", "2021-01-01"], "datetime64[ns]")
-    estimator = classifier().fit(TEXTS, days[(LABELS == "bad").astype(int)])
+    y = days[(LABELS == "bad").astype(int)]
+    estimator = classifier().fit(TEXTS, y)
     for number, day in enumerate(estimator.classes_):
         explanation = explain(estimator, "a fine film", target=day)
         assert explanation.target == day
         (probabilities,) = estimator.predict_proba(["a fine film"])
         assert explanation.prediction == pytest.approx(probabilities[number])
+    display = EmbeddingMapDisplay.from_estimator(
+        estimator, TEXTS, y, pos_label=days[0], method="pca"
+    )
+    assert display.target_name.startswith("share of 2020-01-01")
 
 
 def test_what_is_no_column_is_named():

@@ -18,6 +18,7 @@ pytestmark = [
 PROGRAM = """
 import os
 from skrnn import RNNTextClassifier
+from skrnn.inspection import explain
 texts, y = ["a fine film", "so very dull"] * 4, ["good", "bad"] * 4
 params = dict(embedding_size=4, hidden_size=4, epochs=1, random_state=0)
 classifier = RNNTextClassifier(**params)
@@ -65,12 +66,13 @@ alone = classifier.fit(texts, y).predict_proba(texts)
 for ask in (
     lambda: classifier.predict(texts),
     lambda: classifier.transform(texts[:1]),
+    lambda: explain(classifier, texts[0]),
     lambda: RNNTextClassifier(**params).fit(texts, y),
 ):
     in_a_fork(lambda: message_of(ask))
 print((classifier.predict_proba(texts) == alone).all())
 """
     *refused, goes_on = printed_by(program)
-    assert len(refused) == 3
+    assert len(refused) == 4
     assert all("forked" in line and "'spawn'" in line for line in refused)
     assert goes_on == "True"

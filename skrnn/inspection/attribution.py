@@ -103,6 +103,9 @@ def explain(
     NotFittedError
         If the estimator has not been fitted.
 
+    RuntimeError
+        In a process forked from one that had used TensorFlow.
+
     Warns
     -----
     UserWarning

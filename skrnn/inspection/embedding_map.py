@@ -345,10 +345,16 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
         share = (y == pos_label).astype(np.float64)
         if not share.any():
             raise ValueError(f"pos_label={pos_label!r} is not in y: {np.unique(y)}.")
-        name = pos_label.item() if isinstance(pos_label, np.generic) else pos_label
-        return share, f"share of {name!r}"
+        return share, f"share of {_name(pos_label)}"
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     return y, "y"
+
+
+def _name(label) -> str:
+    if isinstance(label, np.datetime64):
+        # What NumPy makes of it for Python may be a bare count of nanoseconds.
+        return str(label)
+    return repr(label.item() if isinstance(label, np.generic) else label)
 
 
 def _count(
