@@ -2,9 +2,10 @@
 Grid search in a pipeline
 =========================
 
-Every parameter of the classifier is one of scikit-learn's, so a search reaches it under
-the name of its step. A full grid costs a fit for each combination. Successive
-halving gives all of them a few epochs, and more epochs only to the better ones.
+The classifier's parameters are set as any estimator's are, so a search reaches them
+under the name of its step. A full grid costs a fit for each combination and fold.
+Successive halving gives all of them a few epochs, and more epochs only to the better
+ones.
 """
 
 # %%

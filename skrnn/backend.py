@@ -147,7 +147,7 @@ def memory_errors_explained(what_to_lower: str):
     Parameters
     ----------
     what_to_lower : str
-        The parameters that a batch's size hangs on.
+        The parameters that a batch's size depends on.
 
     Raises
     ------

@@ -76,16 +76,17 @@ def _plain(value):
 
 
 def _of_mean_one(weight: np.ndarray) -> np.ndarray:
-    """Weights in the same proportions; all zeros stay so."""
-    weight = weight / (weight.max() or 1.0)
-    return (weight / (weight.mean() or 1.0)).astype(keras.config.floatx())
+    """Weights in the same proportions."""
+    weight = weight / weight.max()
+    return (weight / weight.mean()).astype(keras.config.floatx())
 
 
 class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
     """What `RNNTextClassifier` and `RNNTextRegressor` have in common.
 
     A subclass gives `_fit_target_encoder`, `_strata` (what early stopping
-    stratifies by), `_activation` and `_loss_and_arguments`.
+    stratifies by), `_activation`, `_loss_and_arguments` and `_wide_loss` (the loss
+    that the wide part has, too).
     """
 
     _parameter_constraints = CONSTRAINTS
@@ -277,12 +278,18 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
         if len(texts) <= _TEXTS_A_CHUNK:
             return apply(tokenize(texts))
-        # While the network computes one chunk, the next is tokenized.
-        starts = range(0, len(texts), _TEXTS_A_CHUNK)
-        chunks = (tokenize(texts[i : i + _TEXTS_A_CHUNK]) for i in starts)
+        # While the network computes one chunk, the next is tokenized; no more than that
+        # is begun, so that an error or an interrupt ends it.
+        rows = []
         with ThreadPoolExecutor(max_workers=1) as network:
-            rows = [network.submit(apply, chunk) for chunk in chunks]
-            return np.concatenate([one.result() for one in rows])
+            computing = None
+            for start in range(0, len(texts), _TEXTS_A_CHUNK):
+                chunk = tokenize(texts[start : start + _TEXTS_A_CHUNK])
+                if computing:
+                    rows.append(computing.result())
+                computing = network.submit(apply, chunk)
+            rows.append(computing.result())
+        return np.concatenate(rows)
 
     def _check_texts(self, X, *, reset: bool) -> list[str]:
         # `reset` is for subclasses whose texts have features to count.
@@ -301,11 +308,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 "network alone"
             )
 
-    def _check_data(self, X, y, sample_weight, *, reset: bool):
+    def _check_data(self, X, y, sample_weight, *, reset: bool, whole: bool):
         texts = self._check_texts(X, reset=reset)
         y = self._check_targets(y)
         check_consistent_length(texts, y)
-        return texts, y, check_sample_weight(sample_weight, y)
+        return texts, y, check_sample_weight(sample_weight, y, whole=whole)
 
     def _weigh(self, y, sample_weight, target_encoder) -> np.ndarray:
         return sample_weight
@@ -325,14 +332,20 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """Train; nothing of the estimator changes before all has gone well.
 
         With `whole` these are all the texts there are, not some of many: the wide
-        part learns from them too, and the step size decays over them.
+        part learns from them too, the step size decays over them, and of their
+        weights only the proportions matter.
         """
         self._validate_params()
         refuse_forked_process()
         check_keras_objects(self)
         loss = self._fitted_loss if go_on else self.loss
         has_wide = whole and self._has_wide(loss)
-        texts, y, weight = self._check_data(X, y, sample_weight, reset=not go_on)
+        texts, y, weight = self._check_data(
+            X, y, sample_weight, reset=not go_on, whole=whole
+        )
+        if whole:
+            # Sums of the largest floats would overflow.
+            weight = weight / weight.max()
         if go_on:
             random_state = copy.deepcopy(self._random_state)
             split_seed = self._split_seed
@@ -343,16 +356,19 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # Kept, so that a warm start holds out the same texts again.
             split_seed = random_state.randint(_MAX_SEED)
             target_encoder = self._fit_target_encoder(y, weight, classes)
-        # A text without weight lends its label, and not even its words.
-        kept = np.flatnonzero(weight)
-        texts, y, weight = [texts[i] for i in kept], y[kept], weight[kept]
         targets = target_encoder.transform(y)
-        weight = self._weigh(y, weight, target_encoder)
-        if not weight.any():
-            if whole:
-                raise ValueError("`class_weight` leaves no text any weight.")
+        kept = np.flatnonzero(weight)
+        weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
+        if weight.any():
+            # A text without weight lends its label, and not even its words.
+            kept = np.flatnonzero(weight)
+        elif whole:
+            raise ValueError("`class_weight` leaves no text any weight.")
+        else:
             # Some texts of many may all have labels that do not count.
             epochs = 0
+        texts, y = [texts[i] for i in kept], y[kept]
+        targets, weight = targets[kept], weight[kept]
         learned_from, held_out = self._split(y, split_seed, early_stopping, has_wide)
         if go_on:
             tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
@@ -369,10 +385,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 random_state,
             )
             cut_to = self.max_length, self.truncate
+        # A copy of a column of texts may have been made, and training needs memory.
+        del texts
         data = TrainingData(
             sequences.cut(*cut_to),
             targets,
-            _of_mean_one(weight),
+            _of_mean_one(weight) if whole else weight.astype(keras.config.floatx()),
             learned_from,
             held_out,
         )

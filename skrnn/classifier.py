@@ -28,6 +28,16 @@ _HINGE_FUNCTIONS = (
 )
 
 
+def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
+    """The weight of each class; 1 where it has none and all names are classes."""
+    # Labels as they are: `compute_class_weight` looks for the number in "1".
+    without = np.array([label not in class_weight for label in classes])
+    if without.any() and np.count_nonzero(~without) != len(class_weight):
+        missing = classes[without].tolist()
+        raise ValueError(f"The classes, {missing}, are not in class_weight")
+    return np.array([class_weight.get(label, 1.0) for label in classes], float)
+
+
 def _gives_probabilities(classifier) -> bool:
     loss = getattr(classifier, "_fitted_loss", classifier.loss)
     hinges = (*_HINGES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
@@ -70,7 +80,8 @@ callable, default="log_loss"
     class_weight : dict, list of dict, or "balanced", default=None
         Weights of the classes, by label; they multiply `sample_weight`.
         "balanced" gives every class the same total weight. A multilabel indicator
-        takes a list, one dict a column. See
+        takes a list, one dict a column, or "balanced", which counts each column's
+        texts without their weights. See
         `sklearn.utils.class_weight.compute_sample_weight`.
 
     Attributes
@@ -220,8 +231,8 @@ callable, default="log_loss"
             Labels of any kind, or a multilabel indicator.
 
         sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts in the loss. A text of weight 0 is left out, and
-            only its label counts among the classes.
+            Weights of the texts in the loss, of which only the proportions matter. A
+            text of weight 0 is left out, and only its label counts among the classes.
 
         Returns
         -------
@@ -266,8 +277,8 @@ callable, default="log_loss"
             All labels of all calls. Needed in the first call only.
 
         sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts in the loss. A text of weight 0 is left out, and
-            only its label counts among the classes.
+            What the loss of each text is multiplied by, beside its class' weight. A
+            text of weight 0 is left out.
 
         Returns
         -------
@@ -276,9 +287,9 @@ callable, default="log_loss"
         Raises
         ------
         ValueError
-            As in `fit`; or if `early_stopping` is on or `wide` is True, the first call
-            has no `classes`, one of them is missing, or `y` holds a label that is not
-            among them.
+            As in `fit`; or if `early_stopping` is on, `wide` is True or `class_weight`
+            "balanced", the first call has no `classes`, one of them is missing, or `y`
+            holds a label that is not among them.
 
         TypeError
             If a text is no `str`.
@@ -448,13 +459,15 @@ callable, default="log_loss"
         if target_encoder.kind_ == "multilabel":
             weight = sample_weight * compute_sample_weight(self.class_weight, y)
         else:
-            classes = target_encoder.classes_
-            # A dict names them all, of which `y` may lack some; "balanced" knows `y`.
+            # A dict names all classes, where "balanced" knows those of `y`.
             if self.class_weight == "balanced":
                 classes = np.unique(y)
-            of_class = compute_class_weight(
-                self.class_weight, classes=classes, y=y, sample_weight=sample_weight
-            )
+                of_class = compute_class_weight(
+                    "balanced", classes=classes, y=y, sample_weight=sample_weight
+                )
+            else:
+                classes = target_encoder.classes_
+                of_class = _by_label(self.class_weight, classes)
             weight = sample_weight * of_class[np.searchsorted(classes, y)]
         if not np.isfinite(weight).all() or (weight < 0).any():
             raise ValueError(

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from skrnn.sequences import UNKNOWN_ID, Sequences
 
 # An n-gram of a single text says nothing of others.
-_LEAST_TEXTS = 2
+LEAST_TEXTS = 2
 
 # Texts are taken so many ids at a time: what that needs is some hundred bytes an id.
 _IDS_A_PART = 2**20
@@ -120,6 +120,7 @@ class NGrams:
         candidates = _Candidates(sequences, self.n_ids)
         for known in self._keys:
             candidates.find(known)
+        candidates.extend()
         texts = _texts_of_ids(sequences)[candidates.places]
         n_texts = len(sequences)
         keys = _unique(candidates.keys * n_texts + texts) // n_texts
@@ -147,10 +148,11 @@ class _Candidates:
         self._stops = np.repeat(sequences.offsets[1:], sequences.lengths)
         self._n_ids = n_ids
         self._n = 0
-        self._extend(np.arange(len(self._ids)), np.zeros(len(self._ids), np.int64))
+        self._found = np.arange(len(self._ids)), np.zeros(len(self._ids), np.int64)
 
     def find(self, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the n-grams known, and their numbers; go on to longer ones."""
+        """Places of the known n-grams of one id more than before, and their numbers."""
+        self.extend()
         if not len(known):
             places = numbers = np.empty(0, np.int64)
         else:
@@ -158,10 +160,12 @@ class _Candidates:
             numbers[numbers == len(known)] = 0
             found = known[numbers] == self.keys
             places, numbers = self.places[found], numbers[found]
-        self._extend(places, numbers)
-        return places, numbers
+        self._found = places, numbers
+        return self._found
 
-    def _extend(self, places: np.ndarray, numbers: np.ndarray) -> None:
+    def extend(self) -> None:
+        """Go on to what has one id more than what was found."""
+        places, numbers = self._found
         last = places + self._n
         within = last < self._stops[places]
         places, numbers, last = places[within], numbers[within], self._ids[last[within]]
@@ -231,4 +235,4 @@ def _least_texts(n_texts: np.ndarray, max_features: int) -> int:
     in_at_least = np.cumsum(of_each_number[::-1])[::-1]
     few_enough = np.flatnonzero(in_at_least <= max_features)
     first = few_enough[0] if len(few_enough) else len(of_each_number)
-    return max(_LEAST_TEXTS, int(first))
+    return max(LEAST_TEXTS, int(first))

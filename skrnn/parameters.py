@@ -257,9 +257,9 @@ callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     ``callbacks__monitor="loss"``.
 
 epochs : int or "auto", default="auto"
-    Number of passes over the texts. "auto" takes 3, and more where texts are few, 20
-    at most: until there are 60,000 updates over the mean number of tokens read of a
-    text, which counts as at least 250 and at most 750.
+    Number of passes over the texts. "auto" takes as many as make 60,000 updates over
+    the mean number of tokens read of a text, but no fewer than 250 updates and no more
+    than 750 are aimed at; it takes 3 passes at least and 20 at most.
 
 batch_size : int, default=64
     Number of texts an update.

@@ -175,8 +175,8 @@ class RecurrentLayer(keras.layers.Layer):
             True at steps that hold no token.
 
         training : bool, default=False
-            Whether products are taken in `precision`, and what the way back needs
-            is kept rather than computed again.
+            Whether products are taken in `precision`, and what the backward pass
+            needs is kept rather than computed again.
         """
         in_training = training and self.precision == "bfloat16"
         dtype = "bfloat16" if in_training else self.compute_dtype

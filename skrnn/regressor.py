@@ -80,7 +80,6 @@ class or callable, default="squared_error"
         "loss": [
             StrOptions(set(_LOSSES)),
             keras.losses.Loss,
-            type,
             callable,
         ],
     }
@@ -99,7 +98,8 @@ class or callable, default="squared_error"
             Values.
 
         sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts in the loss. A text of weight 0 is left out.
+            Weights of the texts in the loss, of which only the proportions matter. A
+            text of weight 0 is left out.
 
         Returns
         -------
@@ -136,7 +136,8 @@ class or callable, default="squared_error"
             Values.
 
         sample_weight : array-like of shape (n_texts,), default=None
-            Weights of the texts in the loss. A text of weight 0 is left out.
+            What the loss of each text is multiplied by. A text of weight 0 is left
+            out.
 
         Returns
         -------

@@ -148,7 +148,8 @@ class Sequences:
             n_texts = len(self)
             if not -n_texts <= key < n_texts:
                 raise IndexError(f"text {key} of {n_texts} texts")
-            key %= n_texts
+            # A narrow integer of NumPy's does not hold the number of texts.
+            key = int(key) % n_texts
             return self.ids[self.offsets[key] : self.offsets[key + 1]]
         starts, stops = self.offsets[:-1][key], self.offsets[1:][key]
         # One copy a text: an index of every token would be larger than the ids.

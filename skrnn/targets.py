@@ -72,7 +72,7 @@ def check_present(values, name: str) -> None:
         raise ValueError(f"Input {name} contains NaN.")
 
 
-def check_sample_weight(sample_weight, y) -> np.ndarray:
+def check_sample_weight(sample_weight, y, *, whole: bool) -> np.ndarray:
     """Check that a text has some weight, and none a negative one.
 
     Parameters
@@ -83,24 +83,30 @@ def check_sample_weight(sample_weight, y) -> np.ndarray:
     y : array-like of shape (n_texts, ...)
         The targets.
 
+    whole : bool
+        Whether only proportions matter. Others are what the loss is multiplied by,
+        which is float32.
+
     Returns
     -------
     ndarray of shape (n_texts,), float64
-        Proportions of the highest weight.
 
     Raises
     ------
     ValueError
-        If a weight is negative or no number, or none is above zero, or they are of
-        another shape.
+        If a weight is negative, no number or too large, or none is above zero, or
+        they are of another shape.
     """
-    weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
+    dtype = np.float64 if whole else np.float32
+    # What becomes infinite is refused.
+    with np.errstate(over="ignore"):
+        weight = _check_sample_weight(sample_weight, y, dtype=dtype)
+    weight = weight.astype(np.float64)
     if (weight < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    # Only proportions matter, and sums of the largest floats would overflow.
-    return weight / weight.max()
+    return weight
 
 
 class ClassEncoder(BaseEstimator):

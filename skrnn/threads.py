@@ -23,7 +23,7 @@ class _OneThread:
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
-        """Round as with one thread, so that results hang on no number of threads."""
+        """Round as with one thread, so that results depend on no number of threads."""
         with self._lock:
             if not self._n_within:
                 self._limits = threadpool_limits(1, user_api="blas")

@@ -118,14 +118,13 @@ def train(
     finally:
         for callback in callbacks:
             _make_portable(callback)
-    _check_finite(model, history, stop, initial_epoch)
-    # Some metrics have a value a class.
-    history = {
-        name: [np.asarray(value).tolist() for value in values]
-        for name, values in history.items()
-    }
-    has_best = stop is not None and stop.best is not None
-    return history, stop.best_epoch + 1 if has_best else None
+    best_epoch = None
+    if stop is not None and stop.best is not None:
+        best_epoch = stop.best_epoch + 1
+    _check_finite(model, history, best_epoch, initial_epoch)
+    return {
+        name: [_plain(value) for value in values] for name, values in history.items()
+    }, best_epoch
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):
@@ -136,13 +135,21 @@ class _EarlyStopping(keras.callbacks.EarlyStopping):
         return np.inf if np.isnan(value) else value
 
 
-def _check_finite(model, history, stop, initial_epoch: int) -> None:
+def _plain(value):
+    # Some metrics have a value a class; a callback's lists may have any form.
+    return value if isinstance(value, list) else np.asarray(value).tolist()
+
+
+def _check_finite(model, history, best_epoch: int | None, initial_epoch: int) -> None:
     # A callback may have skipped all epochs, as Keras' own that goes on from a backup.
     losses = history.get("loss", [])
+    if best_epoch is not None:
+        # What came after it was undone.
+        losses = losses[: best_epoch - initial_epoch]
     # Where they are: copies of all would be the most memory that some fits take.
     if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
         # A loss can be no number where its slope is one, as Poisson's below zero.
-        of_held_out = [0.0] if stop is None else history.get("val_loss", [0.0])
+        of_held_out = [0.0] if best_epoch is None else history["val_loss"]
         if np.isfinite(losses[-1:]).all() and not np.isnan(of_held_out).all():
             return
     # The last update comes after the last loss.

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import normalize
 
-from skrnn.ngrams import NGrams
+from skrnn.ngrams import LEAST_TEXTS, NGrams
 from skrnn.sequences import Sequences
 from skrnn.threads import one_blas_thread
 
@@ -164,10 +164,10 @@ class WidePart:
     def _learn_one(self, marks: csr_matrix, target, sample_weight):
         """Weights of the marks, squares of the ratios, and the intercept."""
         signed = 2.0 * target - 1.0 if self.of_classes else target
-        if not marks.shape[1] or len(np.unique(target[sample_weight > 0])) < 2:
+        ratios = _log_count_ratios(marks, signed, sample_weight)
+        if not ratios.any() or len(np.unique(target[sample_weight > 0])) < 2:
             nothing = np.zeros(marks.shape[1])
             return nothing, nothing, self._constant(signed, sample_weight)
-        ratios = _log_count_ratios(marks, signed, sample_weight)
         if self.of_classes:
             model = LogisticRegression(C=_C)
         else:
@@ -294,16 +294,29 @@ class Blend:
 
 
 def _log_count_ratios(marks: csr_matrix, signed, sample_weight) -> np.ndarray:
-    """How much more often each n-gram stands above than below, as a logarithm."""
-    parts = np.column_stack([np.maximum(signed, 0), np.maximum(-signed, 0)])
-    parts *= sample_weight[:, None]
-    counts = np.ones((marks.shape[1], 2))
+    """How much more often each n-gram stands above than below, as a logarithm.
+
+    0 where too few texts of any weight hold one: what only texts held out have besides
+    must be as unknown as the n-grams of new texts are.
+    """
+    parts = np.column_stack(
+        [
+            np.maximum(signed, 0) * sample_weight,
+            np.maximum(-signed, 0) * sample_weight,
+            sample_weight > 0,
+        ]
+    )
+    counts = np.zeros((marks.shape[1], 3))
     n_stretches = marks.nnz // _MARKS_A_STRETCH + 1
     stops = np.linspace(0, len(parts), n_stretches + 1, dtype=int)
     for start, stop in pairwise(stops):
         counts += marks[start:stop].T @ parts[start:stop]
+    known = counts[:, 2] >= LEAST_TEXTS
+    counts = 1.0 + counts[known, :2]
     above, below = np.log(counts / counts.sum(axis=0)).T
-    return (above - below).astype(np.float32)
+    ratios = np.zeros(len(known), np.float32)
+    ratios[known] = above - below
+    return ratios
 
 
 def _only(texts: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
+import skrnn.base
 from skrnn import RNNTextClassifier
 from skrnn.inspection import TrainingCurveDisplay
 
@@ -333,6 +334,34 @@ def test_text_of_weight_zero_is_left_out(params):
     assert_same_model(weighted, classifier(**params).fit(TEXTS, LABELS))
 
 
+def test_a_class_of_weight_zero_is_left_out_like_texts_of_weight_zero():
+    texts, labels = [*TEXTS, "neverseen"] * 2, np.array([*LABELS, "odd"] * 2)
+    by_class = classifier(class_weight={"odd": 0}).fit(texts, labels)
+    by_text = classifier().fit(texts, labels, np.where(labels == "odd", 0, 1))
+    assert "neverseen" not in by_class.tokenizer_.vocabulary_
+    assert_same_model(by_class, by_text)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["1", "5"]),
+        np.array(["1", "5"], object),
+        np.array([1, 5]),
+        np.array([1.0, 5.0]),
+        np.array([False, True]),
+        np.array(["2020-01-01", "2021-01-01"], "datetime64[D]"),
+        np.array(["2020-01-01", "2021-01-01"], "datetime64[ns]"),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_class_weight_is_by_the_labels_themselves(labels):
+    y = np.resize(labels, 16)
+    by_class = classifier(class_weight=dict(zip(labels, (3.0, 1.0), strict=True)))
+    by_text = classifier().fit(TEXTS, y, np.where(y == labels[0], 3.0, 1.0))
+    assert_same_model(by_class.fit(TEXTS, y), by_text)
+
+
 def test_a_label_of_weight_zero_alone_is_a_class():
     weight = np.array([0] + [1] * 16)
     fitted = classifier(**LEARNS).fit(["odd", *TEXTS], ["odd", *LABELS], weight)
@@ -378,6 +407,31 @@ def test_scale_of_the_weights_does_not_matter(scale):
     assert_same_model(fitted, unscaled)
 
 
+def test_weights_count_between_calls_of_partial_fit():
+    bad, good = (
+        [t for t, one in zip(TEXTS, LABELS, strict=True) if one == label]
+        for label in ("bad", "good")
+    )
+
+    def taught(weight=None, **params):
+        fitted = classifier(learning_rate=0.1, **params)
+        for _ in range(10):
+            of_bad = None if weight is None else [weight] * len(bad)
+            fitted.partial_fit(bad, ["bad"] * len(bad), ["bad", "good"], of_bad)
+            fitted.partial_fit(good, ["good"] * len(good))
+        return fitted.decision_function(["so so"])[0]
+
+    # Of the second class, "good".
+    assert taught(class_weight={"bad": 0.01}) > taught() + 1
+    assert taught(class_weight={"bad": 0.01}) == taught(weight=0.01)
+
+
+def test_weights_too_large_for_the_loss():
+    fitted = classifier().fit(TEXTS, LABELS, [1e300] * 16)
+    with pytest.raises(ValueError, match="too large for dtype"):
+        fitted.partial_fit(TEXTS, LABELS, sample_weight=[1e300] * 16)
+
+
 def test_equal_weights_are_no_weights():
     fitted = classifier().fit(TEXTS, LABELS, sample_weight=np.full(16, 0.5))
     assert_same_model(fitted, classifier().fit(TEXTS, LABELS))
@@ -417,6 +471,11 @@ def test_partial_fit_refuses_labels_unseen_before():
     partial = classifier().fit(TEXTS, LABELS)
     with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):
         partial.partial_fit(TEXTS[:2], ["good", "fair"])
+
+
+def test_partial_fit_refuses_labels_unseen_before_whatever_they_weigh():
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):
+        classifier().partial_fit(TEXTS[:2], ["good", "typo"], ["bad", "good"], [1, 0])
 
 
 def test_partial_fit_refuses_other_classes():
@@ -1104,14 +1163,15 @@ def test_numbers_of_numpy_are_numbers():
     assert_same_model(fitted.fit(TEXTS, LABELS), plain.fit(TEXTS, LABELS))
 
 
-def test_early_stopping_goes_back_from_a_divergence():
-    class DivergesAtLast(keras.callbacks.Callback):
+@pytest.mark.parametrize("epochs", [3, 5])
+def test_early_stopping_goes_back_from_a_divergence(epochs):
+    class Diverges(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
                 self.model.optimizer.learning_rate = 1e38
 
     params = {"early_stopping": True, "validation_fraction": 0.25, "clipnorm": None}
-    fitted = classifier(epochs=3, callbacks=DivergesAtLast(), **params)
+    fitted = classifier(epochs=epochs, callbacks=Diverges(), **params)
     fitted.fit(TEXTS, LABELS)
     assert np.isfinite(fitted.predict_proba(TEXTS)).all()
     assert np.isnan(fitted.history_["val_loss"][2])
@@ -1126,3 +1186,20 @@ def test_classes_before_fit_are_an_unfitted_estimator_s():
     assert not hasattr(RNNTextClassifier(), "classes_")
     with pytest.raises(NotFittedError):
         RNNTextClassifier().classes_  # noqa: B018
+
+
+def test_an_error_ends_a_prediction_of_many_texts(monkeypatch):
+    monkeypatch.setattr(skrnn.base, "_TEXTS_A_CHUNK", 4)
+    tokenized = []
+
+    def words(text):
+        tokenized.append(text)
+        return text.split()
+
+    fitted = classifier(tokenizer=words).fit(TEXTS, LABELS)
+    fitted.model_ = None
+    tokenized.clear()
+    with pytest.raises(AttributeError):
+        fitted.predict(["fine film"] * 400)
+    # The first chunk, whose error it is, and one that was begun meanwhile.
+    assert len(tokenized) <= 8

@@ -664,6 +664,32 @@ def test_a_metric_with_a_value_a_class_has_a_line_a_class(pyplot):
     display.figure_.canvas.draw()
 
 
+def test_what_callbacks_add_besides_numbers_has_no_curve(pyplot):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["growing"] = [0.0] * (epoch + 1)
+            logs["ragged"] = [[0.0], [1.0, 2.0]]
+            logs["matrix"] = np.eye(2)
+            logs["pair"] = np.array([1.0, 2.0])
+
+    estimator = classifier(callbacks=Adds(), epochs=2).fit(TEXTS, LABELS)
+    assert estimator.history_["growing"] == [[0.0], [0.0, 0.0]]
+    display = TrainingCurveDisplay.from_estimator(estimator).plot()
+    assert set(display.history) == {"loss", "pair"}
+    display.figure_.canvas.draw()
+
+
+def test_a_part_of_a_figure_can_be_drawn_into(pyplot):
+    estimator = classifier().fit(TEXTS, LABELS)
+    left, right = pyplot.figure().subfigures(1, 2)
+    shown = EmbeddingMapDisplay.from_estimator(
+        estimator, TEXTS, LABELS, method="pca"
+    ).plot(ax=left.subplots())
+    assert shown.labels_
+    explanation = explain(estimator, "a fine film " * 30).plot(ax=right.subplots())
+    explanation.ax_.get_figure(root=True).canvas.draw()
+
+
 def test_half_a_surrogate_pair_is_drawn_as_a_sign_of_its_own(pyplot):
     estimator = classifier().fit([*TEXTS, "\ud800 fine"], [*LABELS, "good"])
     for text in ("\ud800 film", "\ud800 film " * 40):

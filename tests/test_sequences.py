@@ -74,6 +74,12 @@ def test_indexing_is_that_of_an_array_of_texts(lists, data):
         assert [one.tolist() for one in sequences[key]] == list(texts[key])
 
 
+@pytest.mark.parametrize("key", [np.uint8(3), np.int16(-297)])
+def test_an_index_may_be_of_a_narrow_type(key):
+    sequences = Sequences.from_lists([[2 + i] for i in range(300)])
+    assert sequences[key].tolist() == [5]
+
+
 @pytest.mark.parametrize("key", [2, -3])
 def test_no_text_lies_beyond_the_ends(key):
     with pytest.raises(IndexError, match=f"text {key} of 2 texts"):

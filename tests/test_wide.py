@@ -276,6 +276,27 @@ def test_held_out_texts_are_scored_unseen(of_classes):
     assert not np.allclose(kept, others_kept)
 
 
+@pytest.mark.parametrize("of_classes", [True, False])
+def test_words_of_held_out_texts_are_as_unknown_as_new_ones(docstrings, of_classes):
+    texts, libraries = docstrings
+    sequences = Tokenizer().fit_transform(texts)
+    targets = libraries[:, None] == np.unique(libraries)
+    targets = 2.0 * targets - 1.0 if not of_classes else targets.astype(float)
+    every = np.arange(len(texts))
+    train, held_out = every[:400], every[400:]
+
+    def learn(wide, sequences, targets, **parts):
+        return wide.fit(sequences, targets, np.ones(len(targets)), **parts)
+
+    with_them, without = (
+        WidePart(20_000, max_n=2, of_classes=of_classes) for _ in range(2)
+    )
+    scores = learn(with_them, sequences, targets, train=train, held_out=held_out)
+    parts = {"train": train, "held_out": every[:0]}
+    learn(without, sequences[train], targets[train], **parts)
+    assert_allclose(scores, without.scores(sequences[held_out]), atol=2e-2)
+
+
 def test_inputs_written_in_stretches_are_the_same(docstrings, monkeypatch):
     texts, libraries = docstrings
     sequences = Tokenizer().fit_transform(texts)

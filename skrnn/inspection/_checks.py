@@ -45,7 +45,7 @@ def check_estimator(estimator) -> TextEstimator:
 
 
 def import_pyplot():
-    """Import `matplotlib.pyplot`, or say which extra brings it.
+    """Import `matplotlib.pyplot`, or say what to install.
 
     Raises
     ------
@@ -56,7 +56,6 @@ def import_pyplot():
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "Drawing needs matplotlib, which is not installed. Install the extra "
-            "that brings it: pip install 'skrnn[plot]'"
+            "Drawing needs matplotlib, which is not installed: pip install matplotlib"
         ) from error
     return plt

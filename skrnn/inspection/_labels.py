@@ -55,8 +55,9 @@ def place_labels(
     """
     from matplotlib.patheffects import withStroke
 
-    # The layout has to be settled before anything is measured.
-    ax.figure.draw_without_rendering()
+    # The layout has to be settled before anything is measured: that of the whole
+    # figure, of which these axes may have a part.
+    ax.figure.canvas.figure.draw_without_rendering()
     inside = ax.get_window_extent()
     pixels = ax.transData.transform(points)
     taken = np.empty((0, 4))

@@ -19,7 +19,7 @@ from skrnn.sequences import Sequences, kept_by_cut
 _TOKENS_A_CHUNK = 2**20
 
 # Integrated gradients: points of the path, doubled from the first until the scores
-# add up this nearly, relative to the decision score where that is above 1.
+# add up this nearly, relative to the network's score where that is above 1.
 _FEWEST_POINTS = 16
 _MOST_POINTS = 1024
 _TOLERANCE = 0.01
@@ -89,8 +89,8 @@ def explain(
     Explanation
         Its `base_value` and `scores` sum to the decision score, or for a regressor
         to the predicted value: with ``"reading"`` to 1e-5 of the decision score, and
-        with ``"integrated_gradients"`` to 1 % of it, or of one unit of the
-        network's score where that is more.
+        with ``"integrated_gradients"`` the network's part of it to 1 % of the
+        network's score, or of one unit of that where it is less.
 
     Raises
     ------
@@ -252,7 +252,15 @@ def _integrate_network(model, sequence, output: int) -> tuple[float, np.ndarray]
     n_points = _FEWEST_POINTS
     while True:
         points, weights = np.polynomial.legendre.leggauss(n_points)
-        slopes = np.tensordot(weights / 2, on_path((points + 1) / 2)[1], axes=1)
+        # A few points at a time: all of a long text's would take much memory.
+        slopes = sum(
+            np.tensordot(some_weights / 2, on_path((some + 1) / 2)[1], axes=1)
+            for some, some_weights in zip(
+                points.reshape(-1, _FEWEST_POINTS),
+                weights.reshape(-1, _FEWEST_POINTS),
+                strict=True,
+            )
+        )
         scores = (slopes * vectors).sum(axis=1)
         off = abs(end - start - scores.sum())
         if off <= most_off:

@@ -87,17 +87,12 @@ class TrainingCurveDisplay:
                 f"This {type(estimator).__name__} was initialized and not trained: "
                 "call fit."
             )
-        history = {
-            name: np.array(values)
+        curves = {
+            name: _curve(values)
             for name, values in estimator.history_.items()
             if len(values) == estimator.n_iter_
         }
-        numbers = {
-            name: values
-            for name, values in history.items()
-            # Callbacks may have added anything.
-            if np.issubdtype(values.dtype, np.number)
-        }
+        numbers = {name: one for name, one in curves.items() if one is not None}
         return cls(numbers, estimator.best_epoch_)
 
     def plot(self, ax=None) -> Self:
@@ -172,3 +167,14 @@ class TrainingCurveDisplay:
             for line in lines[1:]:
                 line.set_label("_" + line.get_label())
             self.lines_[name] = lines[0] if values.ndim == 1 else lines
+
+
+def _curve(values: list) -> np.ndarray | None:
+    """A number or several after each epoch; None for what callbacks added otherwise."""
+    try:
+        curve = np.array(values)
+    except ValueError:
+        # Lists of several lengths.
+        return None
+    is_drawable = np.issubdtype(curve.dtype, np.number) and curve.ndim <= 2
+    return curve if is_drawable else None
