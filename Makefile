@@ -15,7 +15,7 @@ help:
 	@echo "make docs-test  build it and look at it in Chromium"
 	@echo "make lint    check style and format"
 	@echo "make format  mend style and format"
-	@echo "make clean   remove $(VENV), caches and build products"
+	@echo "make clean   remove the environments, caches and build products"
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/quickstart.py
@@ -23,15 +23,19 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2
 
-# The lowest versions that pyproject.toml admits. Without JAX, whose test is then skipped:
-# it wants a newer ml-dtypes than the lowest TensorFlow does.
+# The lowest versions that pyproject.toml admits. Without JAX, whose tests are then
+# skipped: it wants a newer ml-dtypes than the lowest TensorFlow does.
 LOWEST := "tensorflow==2.18.*" "keras==3.13.0" "scikit-learn==1.8.0" "numpy==2.0.*" \
 	"scikeras==0.13.0"
 
 test-lowest:
-	test -d $(VENV)-lowest || $(PYTHON) -m venv $(VENV)-lowest
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+		echo "The lowest TensorFlow needs Python 3.11 or 3.12:" \
+			"make PYTHON=python3.12 test-lowest" >&2; \
+		exit 1; }
+	test -f $(VENV)-lowest/pyvenv.cfg || $(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --editable . $(LOWEST) \
-		pytest pytest-xdist hypothesis pandas polars pyarrow
+		pytest pytest-xdist hypothesis pandas polars pyarrow matplotlib
 	$(TEST_ENV) $(VENV)-lowest/bin/python -m pytest -n 2
 
 # The examples run once; SPHINXOPTS="-D plot_gallery=0" leaves them out.
@@ -51,7 +55,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest build dist .pytest_cache .ruff_cache .hypothesis
 	rm -rf docs/_build docs/auto_examples docs/generated examples/*.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -41,13 +41,14 @@ class TorchTrainer:
 
     def train_on_batch(self, ids, targets):
         """Take a step, given arrays of shape (batch, steps) and (batch, 1)."""
-        return self._step(self._tensor(ids), self._tensor(targets[:, 0])).item()
-
-    def fit(self, ids, targets, batch_size):
-        """Take a step for each batch; the last one's loss waits for the GPU."""
-        for start in range(0, len(ids), batch_size):
-            batch = slice(start, start + batch_size)
-            loss = self._step(self._tensor(ids[batch]), self._tensor(targets[batch, 0]))
+        self.optimizer.zero_grad()
+        with self.autocast:
+            scores = self.network(self._tensor(ids))
+            loss = self.loss(scores, self._tensor(targets[:, 0]))
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        # Waits for a GPU, as Keras' `train_on_batch` does.
         return loss.item()
 
     def predict(self, ids, batch_size):
@@ -58,15 +59,6 @@ class TorchTrainer:
                 for start in range(0, len(ids), batch_size)
             ]
             return torch.cat(scores).float().cpu().numpy()
-
-    def _step(self, ids, targets):
-        self.optimizer.zero_grad()
-        with self.autocast:
-            loss = self.loss(self.network(ids), targets)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        return loss
 
     def _tensor(self, array):
         return torch.from_numpy(array).to(self.device)

@@ -516,9 +516,10 @@ def main():
         repeats = _is_the_same_at_every_seed(key) and key["seed"] != arguments.seeds[0]
         if wanted and not repeats and tuple(key[name] for name in names) not in done:
             figures, probabilities = measure(make, key["seed"], train, test)
-            write({**key, **figures})
+            # First, for a fit that has its line is not done again.
             if probabilities is not None:
                 kept[key] = probabilities
+            write({**key, **figures})
         for name, figures in votes(key, kept, arguments.seeds, test[1]):
             key = {**key, "model": name}
             if tuple(key[name] for name in names) not in done:

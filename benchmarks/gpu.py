@@ -86,7 +86,7 @@ def make_sides(sizes, batch_size, precision, gates, sequences, targets):
         from _torch_network import TorchTrainer
 
         trainer = TorchTrainer(*sizes, precision=precision)
-        train["torch.nn.GRU"] = partial(trainer.fit, *case)
+        train["torch.nn.GRU"] = partial(train_on_batches, trainer, *case)
         predict["torch.nn.GRU"] = partial(trainer.predict, ids, batch_size)
     return ours, {"train": train, "predict": predict}
 

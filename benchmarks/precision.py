@@ -23,7 +23,7 @@ def main():
     parser.add_argument("--size", default="128/128", help="embedding/hidden")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="take every n-th review")
-    parser.add_argument("--json", help="file to write the figures to")
+    parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
     embedding_size, hidden_size = map(int, arguments.size.split("/"))
     (X_train, y_train), (X_test, y_test) = (
@@ -57,12 +57,12 @@ def main():
                 "fit_seconds": seconds,
             }
             rows.append(row)
+            write_json(arguments.json, arguments, rows)
             print(
                 f"{seed:4}  {precision:10}{row['accuracy']:10.4f}"
                 f"{row['log_loss']:10.4f}{seconds:10.1f}",
                 flush=True,
             )
-    write_json(arguments.json, arguments, rows)
 
 
 if __name__ == "__main__":

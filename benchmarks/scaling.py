@@ -105,6 +105,30 @@ def measure_once(texts, targets, sizes, batch_size):
     }
 
 
+def rows_of(measured):
+    """Compare the figures of few texts and of many, lists by the number of texts."""
+    (few, figures_of_few), (many, figures_of_many) = measured.items()
+    rows = []
+    for name, title in FIGURES.items():
+        of_few, of_many = (
+            [figures[name] for figures in measurements]
+            for measurements in (figures_of_few, figures_of_many)
+        )
+        rows.append(
+            {
+                "figure": title,
+                "n_texts_few": few,
+                "n_texts_many": many,
+                "n_pairs": len(of_few),
+                "few_median": float(np.median(of_few)),
+                "many_median": float(np.median(of_many)),
+                "ratio_of": "many's to few's",
+                **ratio(of_many, of_few),
+            }
+        )
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -120,7 +144,7 @@ def main():
     parser.add_argument("--size", default="32/32", help="embedding/hidden size")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--pairs", type=int, default=5, help="times each number is run")
-    parser.add_argument("--json", help="file to write the figures to")
+    parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
 
     few, many = arguments.n_texts
@@ -139,37 +163,24 @@ def main():
                 )
             )
 
-    print(f"{'':56}{few:>12}{many:>12}  many / few (lowest-highest)")
-    rows = []
-    for name, title in FIGURES.items():
-        of_few, of_many = (
-            [figures[name] for figures in measured[n_texts]] for n_texts in (few, many)
+        rows = rows_of(measured)
+        write_json(
+            arguments.json,
+            arguments,
+            rows,
+            texts={
+                "tokens_a_text_mean": float(tokens),
+                "few_mib_in_python": size_in_python(texts[:few]) / 2**20,
+                "many_mib_in_python": size_in_python(texts[:many]) / 2**20,
+            },
         )
-        row = {
-            "figure": title,
-            "n_texts_few": few,
-            "n_texts_many": many,
-            "n_pairs": arguments.pairs,
-            "few_median": float(np.median(of_few)),
-            "many_median": float(np.median(of_many)),
-            "ratio_of": "many's to few's",
-            **ratio(of_many, of_few),
-        }
+
+    print(f"{'':56}{few:>12}{many:>12}  many / few (lowest-highest)")
+    for row in rows:
         print(
-            f"{title:56}{row['few_median']:12.4g}{row['many_median']:12.4g}"
+            f"{row['figure']:56}{row['few_median']:12.4g}{row['many_median']:12.4g}"
             f"  {show_ratio(row)}"
         )
-        rows.append(row)
-    write_json(
-        arguments.json,
-        arguments,
-        rows,
-        texts={
-            "tokens_a_text_mean": float(tokens),
-            "few_mib_in_python": size_in_python(texts[:few]) / 2**20,
-            "many_mib_in_python": size_in_python(texts[:many]) / 2**20,
-        },
-    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def main():
     )
     parser.add_argument("--data-home", help="folder of aclImdb_v1.tar.gz")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", help="file to write the figures to")
+    parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
     texts = fetch_imdb(data_home=arguments.data_home).data
     show_header(f"{len(texts)} texts")
@@ -60,7 +60,7 @@ def main():
     for row in rows_of(texts, arguments.rounds):
         show(f"{row['setting']}, {row['run']}", row)
         rows.append(row)
-    write_json(arguments.json, arguments, rows)
+        write_json(arguments.json, arguments, rows)
 
 
 if __name__ == "__main__":

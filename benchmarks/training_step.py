@@ -184,7 +184,7 @@ def main():
     )
     parser.add_argument("--torch", action="store_true", help="beside torch.nn.GRU, too")
     parser.add_argument("--skorch", action="store_true", help="beside skorch, too")
-    parser.add_argument("--json", help="file to write the figures to")
+    parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
 
     rows = []
@@ -207,7 +207,7 @@ def main():
                     "" if share is None else f"{share:.0%} of the machine",
                 )
                 rows.append(case | row)
-    write_json(arguments.json, arguments, rows)
+                write_json(arguments.json, arguments, rows)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def crossing(one, other):
     """Size at which `one` falls below `other` for good, and the error there."""
     gap = np.subtract(one, other)
     falls = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
-    if not len(falls):
+    if not len(falls) or gap[-1] > 0:
         return None
     i = falls[-1]
     share = gap[i] / (gap[i] - gap[i + 1])

@@ -70,7 +70,7 @@ def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
     return np.eye(n_outputs, dtype=bool)[targets] if targets.ndim == 1 else targets
 
 
-def _plain(value):
+def _python_number(value):
     """The same, a NumPy number as Python's, which does not overflow."""
     return value.item() if isinstance(value, np.generic) else value
 
@@ -215,7 +215,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             X,
             y,
             sample_weight,
-            epochs=_plain(self.epochs),
+            epochs=_python_number(self.epochs),
             go_on=self.warm_start and hasattr(self, "model_"),
             early_stopping=self.early_stopping,
             whole=True,
@@ -418,8 +418,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
-                    batch_size=_plain(self.batch_size),
-                    patience=_plain(self.n_iter_no_change) if early_stopping else None,
+                    batch_size=_python_number(self.batch_size),
+                    patience=_python_number(self.n_iter_no_change)
+                    if early_stopping
+                    else None,
                     random_state=random_state,
                     decay=whole,
                     verbose=min(int(self.verbose), 2),
@@ -481,7 +483,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             return hold_out(
                 n_texts,
                 self._strata(y),
-                _plain(self.validation_fraction),
+                _python_number(self.validation_fraction),
                 seed=seed,
                 # A class of a single text is no reason to do without the wide part.
                 strict=early_stopping,
@@ -524,7 +526,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _build_model(
         self, tokenizer, sequences, target_encoder, random_state
     ) -> SequenceModel:
-        encoder = {name: _plain(getattr(self, name)) for name in ENCODER_PARAMETERS}
+        encoder = {
+            name: _python_number(getattr(self, name)) for name in ENCODER_PARAMETERS
+        }
         encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
         encoder["precision"] = (
             fastest_precision(self.hidden_size)
@@ -547,8 +551,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         head = {
             "n_outputs": target_encoder.n_outputs_,
             "activation": self._activation(target_encoder),
-            "dropout": _plain(self.dropout),
-            "l2": _plain(self.l2),
+            "dropout": _python_number(self.dropout),
+            "l2": _python_number(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),
         }
         loss, loss_arguments = self._loss_and_arguments(target_encoder)

@@ -406,16 +406,16 @@ def _to_config(value):
         # that of Huber lacks its width.
         return _State((type(value), vars(value)))
     if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
-        return _Config((type(value), _plain(value.get_config())))
+        return _Config((type(value), _builtin(value.get_config())))
     return value
 
 
-def _plain(value):
+def _builtin(value):
     """The same without Keras' own lists and dicts, which cannot be pickled."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: _builtin(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_builtin(one) for one in value]
     return value
 
 

@@ -123,7 +123,7 @@ def train(
         best_epoch = stop.best_epoch + 1
     _check_finite(model, history, best_epoch, initial_epoch)
     return {
-        name: [_plain(value) for value in values] for name, values in history.items()
+        name: [_to_list(value) for value in values] for name, values in history.items()
     }, best_epoch
 
 
@@ -135,7 +135,7 @@ class _EarlyStopping(keras.callbacks.EarlyStopping):
         return np.inf if np.isnan(value) else value
 
 
-def _plain(value):
+def _to_list(value):
     # Some metrics have a value a class; a callback's lists may have any form.
     return value if isinstance(value, list) else np.asarray(value).tolist()
 

@@ -85,6 +85,8 @@ def run_on(backend, *arguments, **environment):
         [sys.executable, *arguments],
         env={**os.environ, "KERAS_BACKEND": backend, **environment},
         check=True,
+        # What waits for ever fails, rather than the whole run.
+        timeout=1800,
     )
 
 

@@ -397,7 +397,8 @@ def test_error_leaves_a_fitted_estimator_as_it_was(untouched, method, cause):
     failing = copy.deepcopy(untouched)
     change = dict(CAUSES[cause])
     failing.set_params(warm_start=method == "warm fit", **change.pop("params", {}))
-    data = {"X": TEXTS, "y": LABELS, **change}
+    # Other labels, from which another wide part would be learned.
+    data = {"X": TEXTS, "y": LABELS[::-1], **change}
     schedule = failing.model_.optimizer.get_config()["learning_rate"]
     with pytest.raises(ERRORS):
         getattr(failing, method.removeprefix("warm "))(**data)
@@ -508,6 +509,14 @@ def test_parameters_are_checked_before_what_they_mean_to_partial_fit():
 # Memory
 
 
+def overcommits():
+    file = pathlib.Path("/proc/sys/vm/overcommit_memory")
+    return not file.exists() or file.read_text().strip() == "1"
+
+
+@pytest.mark.skipif(
+    overcommits(), reason="this system promises memory that it does not have"
+)
 def test_a_batch_that_does_not_fit():
     # Some terabytes, from a few weights: asked for and refused at once.
     params = PARAMS | {"embedding_size": 10**6, "hidden_size": 1, "max_length": None}

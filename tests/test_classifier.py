@@ -24,7 +24,7 @@ from scipy.special import expit, softmax
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import f1_score, log_loss
-from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 import skrnn.base
 from skrnn import RNNTextClassifier
@@ -300,6 +300,16 @@ def test_balanced_class_weight():
     balanced = classifier(class_weight="balanced").fit(texts, y)
     weighted = classifier(class_weight=dict(zip(classes, by_hand, strict=True)))
     assert_same_model(balanced, weighted.fit(texts, y))
+
+
+@pytest.mark.parametrize(
+    "class_weight", ["balanced", [{0: 1.0, 1: 3.0}, {1: 2.0}, {0: 0.5}]]
+)
+def test_class_weight_of_a_multilabel_indicator(class_weight):
+    by_class = classifier(class_weight=class_weight).fit(TOPIC_TEXTS, MULTILABEL)
+    weight = compute_sample_weight(class_weight, MULTILABEL)
+    assert np.ptp(weight) > 0
+    assert_same_model(by_class, classifier().fit(TOPIC_TEXTS, MULTILABEL, weight))
 
 
 def test_a_class_of_much_weight_is_predicted_more():
@@ -894,6 +904,46 @@ def test_l2_keeps_kernels_small_and_counts_in_the_loss():
     assert size(shrunk) < size(plain) / 2
 
 
+def test_l2_adds_the_squares_of_all_kernels_to_the_loss():
+    params = {"n_layers": 2, "bidirectional": True, "epochs": 1, "batch_size": 16}
+    # So small a step changes nothing before the loss is told.
+    still = {"learning_rate": 1e-12, "dropout": 0.0, "embedding_dropout": 0.0}
+    plain, weighed = (
+        classifier(**params, **still, l2=l2).fit(TEXTS, LABELS) for l2 in (0.0, 0.3)
+    )
+    kernels = [
+        weight
+        for weight in weighed.model_.trainable_variables
+        if "kernel" in weight.path
+    ]
+    # Of four recurrent layers, and the head's.
+    assert len(kernels) == 9
+    squares = sum(np.square(weight).sum() for weight in kernels)
+    np.testing.assert_allclose(
+        weighed.history_["loss"][0] - plain.history_["loss"][0], 0.3 * squares, 1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("truncate", "max_length", "read"),
+    [
+        ("head", 3, "fine a film"),
+        ("tail", 2, "so dull"),
+        ("middle", 3, "so dull film"),
+        ("middle", 4, "so dull a film"),
+    ],
+)
+def test_the_network_reads_what_is_left_of_a_text(truncate, max_length, read):
+    fitted = classifier(max_length=max_length, truncate=truncate).fit(TEXTS, LABELS)
+    whole, part = fitted.transform(["so dull and fine a film", read])
+    np.testing.assert_array_equal(whole, part)
+    others = fitted.transform(["so dull and fine a film", "fine"])
+    assert not np.array_equal(*others)
+    sequences = fitted.tokenizer_.transform(["so dull and fine a film"])
+    represented = fitted.model_.represent(sequences.cut(max_length, truncate))
+    np.testing.assert_array_equal(represented[0], whole)
+
+
 # Pre-trained vectors
 
 VECTORS = {
@@ -1073,10 +1123,8 @@ def test_balanced_counts_sample_weight():
 def test_only_the_proportions_of_weights_matter(scale):
     weight = np.linspace(0.5, 2, 16)
     scaled = classifier().fit(TEXTS, LABELS, weight * scale)
-    for one, other in zip(
-        weights(scaled), weights(classifier().fit(TEXTS, LABELS, weight)), strict=True
-    ):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    unscaled = classifier().fit(TEXTS, LABELS, weight)
+    np.testing.assert_allclose(weights(scaled), weights(unscaled), rtol=1e-4, atol=1e-6)
 
 
 def test_labels_of_another_kind_are_unseen():
@@ -1092,17 +1140,18 @@ def test_columns_of_a_multilabel_indicator_are_its_classes():
 
 def test_texts_held_out_shape_no_vector():
     def starting_vectors(replaced):
-        texts = np.array([f"fine {i % 5}" for i in range(40)], dtype=object)
+        texts = np.array([f"fine {word} {word}" for word in WORDS], dtype=object)
         fitted = classifier(
             early_stopping=True, embeddings="cooccurrence", learning_rate=1e-12
         )
-        texts[replaced] = "fine dull dull"
+        texts[replaced] = "fine fine fine"
         fitted.fit(texts, np.resize([0, 1], 40))
         return fitted.model_.encoder.embedding.vectors, fitted
 
     whole, fitted = starting_vectors([])
-    _, held_out = fitted._split(np.resize([0, 1], 40), fitted._split_seed, True, False)
-    np.testing.assert_allclose(starting_vectors(held_out)[0], whole, atol=1e-6)
+    rows = held_out(fitted)
+    assert len(rows) == 4
+    np.testing.assert_allclose(starting_vectors(rows)[0], whole, atol=1e-6)
 
 
 def test_warm_start_holds_out_the_same_texts():

@@ -1,5 +1,9 @@
-"""The gallery's scripts run, on few texts, and draw what they say."""
+"""Examples run, on few texts, and draw and print what they say.
 
+The gallery's other scripts run when the site is built.
+"""
+
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -52,6 +56,15 @@ def lines(axes):
         for line in axes.lines
         if not line.get_label().startswith("_")
     }
+
+
+def test_the_demonstration_says_how_it_went(capsys):
+    main = runpy.run_path(str(EXAMPLES / "quickstart.py"))["main"]
+    main(n_texts=400, epochs=1)
+    printed = capsys.readouterr().out
+    assert "320 texts to train on, 80 to test on" in printed
+    assert re.search(r"RNNTextClassifier +[01]\.\d{3}\n", printed)
+    assert "predicts the same: True" in printed
 
 
 def test_the_ladder_has_six_steps_and_the_last_is_lower_than_the_first(draw):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from twins import keras_weights
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import choose_implementation, jit_compile
@@ -65,14 +66,7 @@ def twin(layer):
         SIZE, return_sequences=True, go_backwards=layer.reverse, **without_cudnn
     )
     own.build((None, None, N_FEATURES))
-    kernel, recurrent_kernel, bias = (
-        keras.ops.convert_to_numpy(weight)
-        for weight in (layer.kernel, layer.recurrent_kernel, layer.bias)
-    )
-    if type(layer) is GRU:
-        recurrent_bias = keras.ops.convert_to_numpy(layer.recurrent_bias)
-        bias = np.stack([bias, np.r_[np.zeros(2 * SIZE), recurrent_bias]])
-    own.set_weights([kernel, recurrent_kernel, bias])
+    own.set_weights(keras_weights(layer))
     return own
 
 

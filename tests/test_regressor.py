@@ -53,7 +53,7 @@ def test_scale_and_offset_of_y_do_not_matter(scale, offset):
     values = regressor(**params).fit(TEXTS, STARS).predict(TEXTS)
     scaled = regressor(**params).fit(TEXTS, STARS * scale + offset).predict(TEXTS)
     expected = values * scale + offset
-    tolerance = 1e-3 * abs(scale) + 1e-6 * abs(offset)
+    tolerance = 1e-3 * abs(scale) + 1e-12 * abs(offset)
     np.testing.assert_allclose(scaled, expected, rtol=0, atol=tolerance)
 
 
@@ -68,7 +68,7 @@ def test_outputs_of_different_scale_are_learned_alike():
 def test_constant_y(constant):
     fitted = regressor(**LEARNS).fit(TEXTS, np.full(16, constant))
     assert np.isfinite(fitted.history_["loss"]).all()
-    np.testing.assert_allclose(fitted.predict(TEXTS), constant, rtol=1e-5, atol=1)
+    np.testing.assert_allclose(fitted.predict(TEXTS), constant, rtol=1e-5, atol=0.1)
 
 
 # The mean of the second is off by rounding, by far more than 1.
@@ -220,6 +220,6 @@ def test_early_stopping_restores_the_best_weights():
     known = fitted.tokenizer_.vocabulary_
     rows = [i for i, text in enumerate(texts) if text not in known]
     error = fitted.predict([texts[i] for i in rows]) - STARS[rows]
-    scale = np.delete(STARS, rows).std(), STARS.std()
-    restored = (error**2).mean() / np.square(scale)
-    assert np.isclose(restored, losses[best], rtol=1e-4).any()
+    # Values are standardized by all there are.
+    restored = (error**2).mean() / STARS.var()
+    assert restored == pytest.approx(losses[best], rel=1e-4)

@@ -245,6 +245,8 @@ def test_threads_that_overlap_leave_the_number_of_blas_threads_as_it_was():
         pools = threadpool_info()
         return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
 
+    if not numbers():
+        pytest.skip("a BLAS whose threads threadpoolctl cannot count, as Apple's")
     with threadpool_limits(2, user_api="blas"):
         before = numbers()
         first, second = one_blas_thread(), one_blas_thread()
