@@ -24,8 +24,9 @@ print(f"{len(X):,} {kind}")
 
 # %%
 # The bottom of the ladder: the last hidden state alone is handed to the head, and no
-# linear model stands beside the network. The texts are cut short and the batches are
-# small, since plain descent takes many updates to get anywhere.
+# linear model stands beside the network. The words' vectors start from co-occurrence,
+# as by default, at all steps of the ladder. The texts are cut short and the batches
+# are small, since plain descent takes many updates to get anywhere.
 
 bottom = {
     "cell": "simple",
