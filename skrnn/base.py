@@ -285,7 +285,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             computing = None
             for start in range(0, len(texts), _TEXTS_A_CHUNK):
                 chunk = tokenize(texts[start : start + _TEXTS_A_CHUNK])
-                if computing:
+                if computing is not None:
                     rows.append(computing.result())
                 computing = network.submit(apply, chunk)
             rows.append(computing.result())

@@ -408,7 +408,7 @@ def test_only_fitted_estimators_of_ours_can_be_looked_into(look):
         look(GridSearchCV(classifier(), {}))
 
 
-def test_drawing_without_matplotlib_names_the_extra(fitted, monkeypatch, tmp_path):
+def test_drawing_without_matplotlib_says_what_to_install(fitted, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)
     display = EmbeddingMapDisplay.from_estimator(
@@ -416,7 +416,7 @@ def test_drawing_without_matplotlib_names_the_extra(fitted, monkeypatch, tmp_pat
     )
     curve = TrainingCurveDisplay.from_estimator(fitted)
     for drawn in (display, curve, explain(fitted, "the mean")):
-        with pytest.raises(ImportError, match=r"skrnn\[plot\]"):
+        with pytest.raises(ImportError, match=r"pip install matplotlib"):
             drawn.plot()
     # All but drawing does without.
     display.to_html(tmp_path / "map.html")
