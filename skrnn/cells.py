@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from skrnn._keras import keras
 from skrnn.gates import OPEN
 from skrnn.recurrent import RecurrentLayer
 
 ops = keras.ops
+
+# Where Keras' bias of 1 lets the logistic forget gate of an LSTM start.
+_FORGET_GATE = 1.0 / (1.0 + math.exp(-1.0))
 
 
 class SimpleRecurrent(RecurrentLayer):
@@ -89,7 +94,7 @@ class LSTM(RecurrentLayer):
         h = o * tanh(c)
 
     The blocks of the kernels are i, f, c, o, as in `keras.layers.LSTM`; the
-    forget gate's bias starts at 1.
+    forget gate starts as far open as there, at 0.73, whatever the gates' function.
 
     References
     ----------
@@ -105,7 +110,9 @@ class LSTM(RecurrentLayer):
 
     def build(self, input_shape):
         super().build(input_shape)
-        blocks = ops.repeat(ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0]), self.size)
+        # A hard gate with Keras' bias of 1 would be open for good, without a slope.
+        forget = self.gate.inverse(_FORGET_GATE)
+        blocks = ops.repeat(ops.convert_to_tensor([0.0, forget, 0.0, 0.0]), self.size)
         self.bias.assign(blocks)
 
     def advance(self, states, x, u, padding):

@@ -413,6 +413,27 @@ def test_gates_are_what_their_names_say():
     np.testing.assert_allclose(got["sigmoid"], 1 / (1 + np.exp(-x)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("gate_activation", GATES)
+def test_forget_gates_start_as_far_open_as_those_of_keras(gate_activation):
+    layer = LSTM(
+        SIZE,
+        gate_activation=gate_activation,
+        learn_initial_state=False,
+        reverse=False,
+        l2=0.0,
+        precision="float32",
+        implementation="loop",
+        seed=0,
+    )
+    layer.build((None, None, N_FEATURES))
+    biases = keras.ops.convert_to_numpy(layer.bias).reshape(4, SIZE)
+    assert not biases[[0, 2, 3]].any()
+    opened = keras.ops.convert_to_numpy(layer.gate(layer.bias)).reshape(4, SIZE)[1]
+    np.testing.assert_allclose(opened, 1 / (1 + np.exp(-1)), rtol=1e-6)
+    # There is something to learn from.
+    assert (keras.ops.convert_to_numpy(layer.gate.slope(opened)) > 0).all()
+
+
 def test_recurrent_kernels_start_orthogonal_block_by_block():
     kernel = keras.ops.convert_to_numpy(BlockOrthogonal(seed=3)((16, 48)))
     for block in np.split(kernel, 3, axis=1):
