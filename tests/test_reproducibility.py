@@ -199,12 +199,13 @@ def test_predictions_do_not_depend_on_the_rest_of_the_call(fitted, rows, batch_s
     features = fitted.transform(MANY_TEXTS)
     fitted.set_params(batch_size=batch_size)
     texts = [MANY_TEXTS[row] for row in rows]
-    # Single precision, over six hundred steps.
+    # Six hundred steps of two layers of LSTMs make rounding larger.
+    atol = 1e-6 if fitted.cell == "gru" else 5e-4
     np.testing.assert_allclose(
-        fitted.decision_function(texts), alone[rows], rtol=0, atol=1e-5
+        fitted.decision_function(texts), alone[rows], rtol=0, atol=atol
     )
     np.testing.assert_allclose(
-        fitted.transform(texts), features[rows], rtol=0, atol=1e-5
+        fitted.transform(texts), features[rows], rtol=0, atol=atol
     )
 
 
