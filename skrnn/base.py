@@ -343,9 +343,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         texts, y, weight = self._check_data(
             X, y, sample_weight, reset=not go_on, whole=whole
         )
-        if whole:
-            # Sums of the largest floats would overflow.
-            weight = weight / weight.max()
         if go_on:
             random_state = copy.deepcopy(self._random_state)
             split_seed = self._split_seed

@@ -90,6 +90,7 @@ def check_sample_weight(sample_weight, y, *, whole: bool) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_texts,), float64
+        With `whole` proportions of the highest weight.
 
     Raises
     ------
@@ -106,7 +107,8 @@ def check_sample_weight(sample_weight, y, *, whole: bool) -> np.ndarray:
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weight
+    # Sums of the largest floats would overflow.
+    return weight / weight.max() if whole else weight
 
 
 class ClassEncoder(BaseEstimator):

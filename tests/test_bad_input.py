@@ -515,7 +515,7 @@ def overcommits():
 
 
 @pytest.mark.skipif(
-    overcommits(), reason="this system promises memory that it does not have"
+    overcommits(), reason="this system may promise memory that it does not have"
 )
 def test_a_batch_that_does_not_fit():
     # Some terabytes, from a few weights: asked for and refused at once.

@@ -96,7 +96,9 @@ def test_importing_the_package_raises_no_warning():
 
 def test_docstrings_may_be_stripped():
     if run("import keras", "-OO").returncode:
-        pytest.skip("this backend cannot be imported so itself, as TensorFlow 2.18")
+        pytest.skip(
+            "Keras' backend cannot be imported without docstrings, as TensorFlow 2.18"
+        )
     done = run(ONE_FIT + "assert False; print(len(fitted.predict(texts)))", "-OO")
     assert (done.returncode, done.stdout, done.stderr) == (0, "16\n", "")
 
