@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from skrnn._keras import keras
 
 ops = keras.ops
@@ -23,10 +21,6 @@ class HardSigmoid:
     def __call__(self, x):
         return ops.clip(x + 0.5, 0.0, 1.0)
 
-    def inverse(self, y: float) -> float:
-        """What the gate's value is `y` for, between 0 and 1."""
-        return y - 0.5
-
     def slope(self, y):
         """The derivative, where the gate's value is `y`."""
         # y (1 - y) is positive inside, at most 1/4, and exactly 0 where saturated.
@@ -41,10 +35,6 @@ class Sigmoid:
 
     def __call__(self, x):
         return ops.sigmoid(self.steepness * x)
-
-    def inverse(self, y: float) -> float:
-        """What the gate's value is `y` for, between 0 and 1."""
-        return math.log(y / (1.0 - y)) / self.steepness
 
     def slope(self, y):
         """The derivative, where the gate's value is `y`."""
