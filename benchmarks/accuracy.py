@@ -15,6 +15,7 @@ import argparse
 import json
 from collections import defaultdict
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 
@@ -388,7 +389,8 @@ def votes(key, kept, seeds, y_test):
         and all(one in kept for one in of_seeds)
     ):
         mean = np.mean([kept[one] for one in of_seeds], axis=0)
-        yield SEEDS[key["model"]], figures_of_probabilities(mean, classes, y_test)
+        figures = figures_of_probabilities(mean, classes, y_test)
+        yield SEEDS[key["model"]], {**figures, "seeds": seeds}
 
 
 COLUMNS = {
@@ -495,10 +497,11 @@ def main():
     if out.exists():
         lines = out.read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
-    names = ("corpus", "size", "seed", "model")
-    done = {tuple(row[name] for name in names) for row in rows}
+    name_of = itemgetter("corpus", "size", "seed", "model")
+    done = set(map(name_of, rows))
 
     def write(row):
+        done.add(name_of(row))
         rows.append({**row, "machine": machine()})
         with out.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(rows[-1]) + "\n")
@@ -513,17 +516,18 @@ def main():
         wanted = arguments.models is None or any(
             part in key["model"] for part in arguments.models
         )
-        repeats = _is_the_same_at_every_seed(key) and key["seed"] != arguments.seeds[0]
-        if wanted and not repeats and tuple(key[name] for name in names) not in done:
+        if _is_the_same_at_every_seed(key):
+            key = {**key, "seed": 0}
+        if wanted and name_of(key) not in done:
             figures, probabilities = measure(make, key["seed"], train, test)
             # First, for a fit that has its line is not done again.
             if probabilities is not None:
                 kept[key] = probabilities
             write({**key, **figures})
         for name, figures in votes(key, kept, arguments.seeds, test[1]):
-            key = {**key, "model": name}
-            if tuple(key[name] for name in names) not in done:
-                write({**key, **figures})
+            row = {**key, "model": name, **figures}
+            if name_of(row) not in done:
+                write(row)
     print(tables(rows))
     if arguments.figure:
         draw(rows, arguments.figure)

@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from skrnn.datasets import load_docstrings
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def run(script, *options):
+    done = subprocess.run(
+        [sys.executable, script, *options],
+        cwd=BENCHMARKS,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -30,13 +43,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 )
 def test_benchmark_runs(tmp_path, script, options):
     file = tmp_path / "figures.json"
-    done = subprocess.run(
-        [sys.executable, script, *options.split(), "--json", str(file)],
-        cwd=BENCHMARKS,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    run(script, *options.split(), "--json", str(file))
     rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
     ratios = [row for row in rows if row.get("ratio_of") == "rival's seconds to side's"]
     assert ratios
@@ -45,3 +52,36 @@ def test_benchmark_runs(tmp_path, script, options):
         if row["n_pairs"] == 1:
             of_medians = row["rival_seconds_median"] / row["side_seconds_median"]
             assert row["ratio_median"] == pytest.approx(of_medians)
+
+
+def test_accuracy_goes_on_where_it_stopped(tmp_path):
+    texts, libraries = load_docstrings(return_X_y=True)
+    lines = [
+        f"{library}\t{' '.join(text.split())[:100]}"
+        for text, library in zip(texts[:90], libraries[:90], strict=True)
+    ]
+    (tmp_path / "trec_train.tsv").write_text("\n".join(lines[:60]), encoding="utf-8")
+    (tmp_path / "trec_test.tsv").write_text("\n".join(lines[60:]), encoding="utf-8")
+    out = tmp_path / "accuracy.jsonl"
+
+    def fit(*seeds):
+        models = ["--models", "TF-IDF", "RNNTextClassifier()"]
+        of_trec = ["--data-home", str(tmp_path), "--corpora", "trec", "--out", str(out)]
+        printed = run("accuracy.py", *of_trec, *models, "--seeds", *map(str, seeds))
+        rows = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+        return printed, list(rows)
+
+    _, first = fit(1)
+    assert [row["model"] for row in first] == [
+        "TF-IDF + logistic regression, tuned",
+        "RNNTextClassifier()",
+    ]
+    printed, rows = fit(1, 2)
+    assert rows[:2] == first
+    # The linear model has learned from all texts: another seed would be no other fit.
+    assert [(row["model"], row["seed"]) for row in rows[2:]] == [
+        ("RNNTextClassifier()", 2),
+        ("soft vote of RNNTextClassifier() of all seeds", 2),
+    ]
+    assert rows[-1]["seeds"] == [1, 2]
+    assert "| RNNTextClassifier() | 2 | " in printed
