@@ -70,6 +70,12 @@ def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
     return np.eye(n_outputs, dtype=bool)[targets] if targets.ndim == 1 else targets
 
 
+def _unknown(like: list | None, n_epochs: int) -> list:
+    """NaN for epochs of another call, a list of them like those for a value a class."""
+    first = like[0] if like else None
+    return [[np.nan] * len(first) if isinstance(first, list) else np.nan] * n_epochs
+
+
 def _python_number(value):
     """The same, a NumPy number as Python's, which does not overflow."""
     return value.item() if isinstance(value, np.generic) else value
@@ -452,8 +458,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
 
     def _add_history(self, history, go_on: bool) -> None:
         earlier = self.history_ if go_on else {}
+        n_earlier, n_more = (len(one.get("loss", [])) for one in (earlier, history))
         self.history_ = {
-            name: [*earlier.get(name, []), *history.get(name, [])]
+            name: [
+                *(earlier.get(name) or _unknown(history.get(name), n_earlier)),
+                *(history.get(name) or _unknown(earlier.get(name), n_more)),
+            ]
             for name in {**earlier, **history}
         }
         self.n_iter_ = len(self.history_.get("loss", []))

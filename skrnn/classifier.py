@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from numbers import Real
 from os import PathLike
 from typing import Self
 
@@ -16,16 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
+from skrnn.losses import HINGES, arguments_of, check_loss, is_hinge
 from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder, check_present
-
-_HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
-_HINGE_CLASSES = (*_HINGES.values(), keras.losses.CategoricalHinge)
-_HINGE_FUNCTIONS = (
-    keras.losses.hinge,
-    keras.losses.squared_hinge,
-    keras.losses.categorical_hinge,
-)
 
 
 def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
@@ -35,13 +29,17 @@ def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
     if without.any() and np.count_nonzero(~without) != len(class_weight):
         missing = classes[without].tolist()
         raise ValueError(f"The classes, {missing}, are not in class_weight")
-    return np.array([class_weight.get(label, 1.0) for label in classes], float)
+    of_class = [class_weight.get(label, 1.0) for label in classes]
+    if not all(isinstance(weight, Real) for weight in of_class):
+        raise ValueError(
+            f"`class_weight` should hold numbers of at least 0, got {class_weight!r}."
+        )
+    return np.array(of_class, float)
 
 
 def _gives_probabilities(classifier) -> bool:
     loss = getattr(classifier, "_fitted_loss", classifier.loss)
-    hinges = (*_HINGES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
-    if loss in hinges or isinstance(loss, _HINGE_CLASSES):
+    if is_hinge(loss):
         raise AttributeError(
             f"probability estimates are not available for loss={loss!r}"
         )
@@ -73,7 +71,9 @@ callable, default="log_loss"
         What is minimised. The hinges count each class against all others and
         give no probabilities. A loss of Keras is given a column of 0 and 1 for
         each class, one column for two classes, and the scores without any
-        activation.
+        activation. Where there is one column, and for each of several labels, a score
+        above 0 is a yes: losses of Keras that compare values, such as
+        `MeanSquaredError`, are refused.
 
     <training>
 
@@ -115,7 +115,7 @@ callable, default="log_loss"
 
     _parameter_constraints = {
         **TextEstimator._parameter_constraints,
-        "loss": [StrOptions({"log_loss", *_HINGES}), keras.losses.Loss, callable],
+        "loss": [StrOptions({"log_loss", *HINGES}), keras.losses.Loss, callable],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
     }
 
@@ -300,6 +300,11 @@ callable, default="log_loss"
         """
         self._check_partial_fit_parameters()
         if classes is not None:
+            if np.ndim(classes) != 1:
+                raise ValueError(
+                    "`classes` should be a list or 1d array of labels, got "
+                    f"{classes!r}."
+                )
             check_present(classes, "classes")
         go_on = hasattr(self, "model_")
         if not go_on and classes is None:
@@ -487,8 +492,12 @@ callable, default="log_loss"
         return "softmax" if target_encoder.kind_ == "multiclass" else "sigmoid"
 
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
+        if self.loss in HINGES:
+            return HINGES[self.loss], {}
         if self.loss != "log_loss":
-            return _HINGES.get(self.loss, self.loss), {}
+            is_multiclass = target_encoder.kind_ == "multiclass"
+            check_loss(self.loss, is_multiclass=is_multiclass)
+            return self.loss, arguments_of(self.loss)
         if target_encoder.kind_ != "multiclass":
             kind = keras.losses.BinaryCrossentropy
         elif self._smooths_labels:

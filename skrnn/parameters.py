@@ -112,7 +112,8 @@ def check_keras_objects(estimator) -> None:
             f"'keras.optimizers.Optimizer' or one of {sorted(OPTIMIZERS)}. Got "
             f"{optimizer!r} instead."
         )
-    for metric in keras.tree.flatten(estimator.metrics):
+    of_routed = getattr(estimator, "compile__weighted_metrics", None)
+    for metric in keras.tree.flatten([estimator.metrics, of_routed]):
         if metric in _OF_CLASS_NUMBERS or type(metric) in _OF_CLASS_NUMBERS:
             raise InvalidParameterError(
                 f"The 'metrics' parameter of {name} takes metrics that see a column "
@@ -323,7 +324,8 @@ blend_ : Blend or None
 history_ : dict of str to list
     Loss, metrics and what `callbacks` add after each epoch, over all calls that went
     on from one another; names with ``"val_"`` are those of the texts held out. Values
-    are floats; a metric with a value a class has a list for each epoch.
+    are floats, NaN for the epochs of calls that did not follow them; a metric with a
+    value a class has a list for each epoch.
 
 best_epoch_ : int or None
     With early stopping the epoch whose weights were kept, the one of the lowest

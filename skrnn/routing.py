@@ -6,12 +6,14 @@ import contextlib
 import inspect
 import re
 from collections import Counter
+from collections.abc import Iterable
 from numbers import Real
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn._keras import keras
+from skrnn.copies import fresh_copies
 from skrnn.optimizers import OPTIMIZERS
 from skrnn.schedules import LinearDecay
 
@@ -139,6 +141,11 @@ class RoutedEstimator(BaseEstimator):
             Arguments of a loss class; routed ones come before them.
         """
         given = self._routed()
+        for name in ("optimizer", "loss", "metrics"):
+            if f"compile__{name}" in given:
+                raise InvalidParameterError(
+                    f"compile__{name} would overrule the '{name}' parameter: set that."
+                )
         defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             defaults["optimizer__learning_rate"] = self._scheduled_learning_rate()
@@ -147,25 +154,31 @@ class RoutedEstimator(BaseEstimator):
         optimizer = self.optimizer
         if isinstance(optimizer, str):
             optimizer = OPTIMIZERS[optimizer.lower()]
-        metrics = _unused(self.metrics)
         router = BaseWrapper(
-            optimizer=_unused(optimizer),
+            optimizer=optimizer,
             loss=loss,
-            metrics=metrics,
+            metrics=self.metrics,
             **{**defaults, **given},
         )
-        with _named("A parameter routed to a Keras object is wrong"):
+        with _named("`optimizer`, `loss`, `metrics`, or one routed there, is wrong"):
             arguments = router._get_compile_kwargs()
             inspect.signature(keras.Model.compile).bind(None, **arguments)
-        names = {given[name] for name in given if name.endswith("__name")}
-        arguments["metrics"] = _renamed(
-            arguments["metrics"],
-            # Their names were chosen, or numbered where a user can see it.
-            kept=lambda one: one.name in names or _holds(metrics, one),
+        _refuse_names_of_losses(arguments)
+        chosen = {given[name] for name in given if name.endswith("__name")}
+        _number_anew(
+            one
+            for one in keras.tree.flatten(arguments["metrics"])
+            if isinstance(one, keras.metrics.Metric)
+            # Else it was named, or numbered where a user can see it.
+            and one.name not in chosen
+            and not _holds(self.metrics, one)
         )
-        return arguments
+        return {name: fresh_copies(arguments[name], name) for name in arguments}
 
     def _build_callbacks(self) -> list:
+        routed = [name for name in self._routed() if name.startswith("callbacks__")]
+        if self.callbacks is None and routed:
+            raise InvalidParameterError(f"{routed[0]} needs `callbacks` to go to.")
         router = BaseWrapper(callbacks=self.callbacks, **self._routed())
         with _named("The 'callbacks' parameter, or one routed to it, is wrong"):
             router._initialize_callbacks()
@@ -176,52 +189,31 @@ def _holds(values, one) -> bool:
     return any(one is other for other in keras.tree.flatten(values))
 
 
-def _renamed(metrics, kept):
-    """The same, but numbers in names count from these metrics on.
+def _refuse_names_of_losses(arguments: dict) -> None:
+    """Refuse metrics that early stopping and `history_` would take for others."""
+    for parameter in ("metrics", "weighted_metrics"):
+        for one in keras.tree.flatten(arguments.get(parameter)):
+            name = one if isinstance(one, str) else getattr(one, "name", None)
+            name = name or getattr(one, "__name__", "")
+            if name == "loss" or name.startswith("val_"):
+                raise InvalidParameterError(
+                    f"A metric in `{parameter}` is named {name!r}, which "
+                    "stands for another thing in `history_`: name it otherwise."
+                )
+
+
+def _number_anew(metrics: Iterable[keras.metrics.Metric]) -> None:
+    """Count from these metrics on in their names.
 
     Keras counts all metrics of a class that the process has ever made: a second fit's
     history, and what its callbacks look for, would have another name.
     """
     taken = Counter()
-
-    def rename(metric):
-        if not isinstance(metric, keras.metrics.Metric) or kept(metric):
-            return metric
+    for metric in metrics:
         # As Keras does, which has no public name for it.
         words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(metric).__name__)
         name = re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
-        if not re.fullmatch(rf"{name}(_\d+)?", metric.name):
-            return metric
-        number = taken[name]
-        taken[name] += 1
-        name = f"{name}_{number}" if number else name
-        return type(metric).from_config({**metric.get_config(), "name": name})
-
-    return keras.tree.map_structure(rename, metrics)
-
-
-def _unused(value):
-    """The same, but with fresh copies of optimizers and metrics.
-
-    They hold variables, which belong to one model; a parameter given by the
-    user serves many fits.
-    """
-    if isinstance(value, list | tuple):
-        return [_unused(one) for one in value]
-    if isinstance(value, keras.optimizers.Optimizer | keras.metrics.Metric):
-        fresh = type(value).from_config(value.get_config())
-        if _not_decayed(fresh) != _not_decayed(value):
-            raise InvalidParameterError(
-                "Copies of the `optimizer` lack what its `exclude_from_weight_decay` "
-                "was told, which Keras keeps out of its configuration. Give an "
-                "optimizer whose class calls it in `__init__`."
-            )
-        return fresh
-    return value
-
-
-def _not_decayed(value):
-    return [
-        getattr(value, name, None) or None
-        for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
-    ]
+        if re.fullmatch(rf"{name}(_\d+)?", metric.name):
+            number = taken[name]
+            taken[name] += 1
+            metric.name = f"{name}_{number}" if number else name

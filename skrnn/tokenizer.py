@@ -443,7 +443,11 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if self.lowercase:
             cleaners.append(str.lower)
         if self.strip_accents is not None:
-            cleaners.append(_STRIP_ACCENTS.get(self.strip_accents, self.strip_accents))
+            cleaners.append(
+                partial(_strip_accents, self.strip_accents)
+                if callable(self.strip_accents)
+                else _STRIP_ACCENTS.get(self.strip_accents)
+            )
         if self.analyzer not in ("word", "char") or not all(map(callable, cleaners)):
             # Set since a fit, or never fitted; the check of all names the fault.
             self._validate_params()
@@ -462,6 +466,16 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         n_before = n_before_cut(self.max_length, self.truncate)
         n_behind = self.max_length - n_before
         return tokens[:n_before] + tokens[len(tokens) - n_behind :]
+
+
+def _strip_accents(strip_accents: Callable[[str], str], text: str) -> str:
+    stripped = strip_accents(text)
+    if not isinstance(stripped, str):
+        raise TypeError(
+            f"The strip_accents callable must return a str, got "
+            f"{type(stripped).__name__}."
+        )
+    return stripped
 
 
 def _tokenize(tokenizer: Callable[[str], Iterable[str]], text: str) -> list[str]:
@@ -496,6 +510,11 @@ def _check_vocabulary(
     vocabulary: Mapping[str, int] | Collection[str],
 ) -> dict[str, int]:
     """Check the vocabulary parameter and give its ids, in rising order."""
+    if isinstance(vocabulary, str):
+        raise ValueError(
+            "The vocabulary parameter must be a mapping or a collection of tokens, got "
+            f"the str {vocabulary!r}."
+        )
     if isinstance(vocabulary, Mapping):
         tokens = _tokens_by_id(vocabulary)
     elif isinstance(vocabulary, (set, frozenset)):

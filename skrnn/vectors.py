@@ -88,7 +88,15 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
     found = {}
     size = None
     file = f"of {os.fspath(path)!r}"
-    with open(path, encoding="utf-8-sig", errors="surrogateescape") as lines:
+    try:
+        lines = open(path, encoding="utf-8-sig", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            error.errno,
+            "`embeddings` is neither 'cooccurrence' nor a mapping nor a file there is",
+            os.fspath(path),
+        ) from None
+    with lines:
         for number, line in enumerate(lines, start=1):
             token, _, rest = line.rstrip().partition(" ")
             if size is None:

@@ -478,10 +478,18 @@ def test_a_loss_that_is_no_number_leaves_an_estimator_as_it_was(early_stopping):
 
 
 def test_files_that_cannot_be_read_leave_an_estimator_unfitted():
-    failing = classifier(embeddings=pathlib.Path("nowhere.txt"))
-    with pytest.raises(FileNotFoundError):
-        failing.fit(TEXTS, LABELS)
-    assert not hasattr(failing, "model_")
+    for nowhere in (pathlib.Path("nowhere.txt"), "coocurrence"):
+        failing = classifier(embeddings=nowhere)
+        with pytest.raises(FileNotFoundError, match="`embeddings` is neither"):
+            failing.fit(TEXTS, LABELS)
+        assert not hasattr(failing, "model_")
+
+
+@pytest.mark.parametrize("classes", [{"good", "bad"}, "good", [["good", "bad"]]])
+def test_classes_that_are_no_list_are_named(classes):
+    failing = classifier()
+    with pytest.raises(ValueError, match="`classes` should be a list"):
+        failing.partial_fit(TEXTS, LABELS, classes=classes)
 
 
 @pytest.mark.parametrize(
@@ -491,8 +499,12 @@ def test_files_that_cannot_be_read_leave_an_estimator_unfitted():
         ({"callbacks": int}, "callbacks"),
         ({"loss": int}, "loss"),
         ({"loss__delta": 1.0}, "delta"),
+        ({"callbacks__monitor": "loss"}, "callbacks__monitor needs `callbacks`"),
+        ({"metrics": ["nonsense"]}, "`metrics`.*nonsense"),
         ({"compile__nope": 1}, "nope"),
-        ({"optimizer__nope": 1}, "routed to a Keras object.*nope"),
+        ({"compile__loss": "mse"}, "overrule the 'loss' parameter"),
+        ({"optimizer__nope": 1}, "routed there, is wrong.*nope"),
+        ({"class_weight": {"good": [1], "bad": 1}}, "`class_weight` should hold"),
         ({"class_weight": [{"good": 1.0}]}, "'class_weight' parameter of RNNText"),
     ],
 )

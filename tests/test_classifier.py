@@ -193,16 +193,19 @@ def test_loss_in_history_is_the_log_loss_of_the_probabilities():
 
 
 def one_half_squared(y_true, y_pred):
-    return keras.ops.mean((y_true - y_pred) ** 2, axis=-1) / 2
+    return keras.ops.mean((2 * y_true - 1 - y_pred) ** 2, axis=-1) / 2
 
 
 class Distance(keras.losses.Loss):
+    """Of the scores from -1 and 1."""
+
     def __init__(self, power=2, **kwargs):
         super().__init__(**kwargs)
         self.power = power
 
     def call(self, y_true, y_pred):
-        return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** self.power, axis=-1)
+        distance = keras.ops.abs(2 * y_true - 1 - y_pred)
+        return keras.ops.mean(distance**self.power, axis=-1)
 
     def get_config(self):
         return {**super().get_config(), "power": self.power}
@@ -261,6 +264,7 @@ def test_hinge_is_that_of_the_scores():
     "params",
     [
         {"loss": keras.losses.BinaryFocalCrossentropy(from_logits=True)},
+        {"loss": keras.losses.BinaryCrossentropy},
         {"loss": Distance(power=1)},
         {"loss": Distance, "loss__power": 4},
         {"loss": one_half_squared},
@@ -271,8 +275,44 @@ def test_losses_of_keras_and_own_ones(params, y):
     texts = TEXTS if y is LABELS else TOPIC_TEXTS
     fitted = classifier(**LEARNS | params).fit(texts, y)
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
+    assert fitted.score(texts, y) == 1.0
     probabilities = fitted.predict_proba(texts)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+def test_a_class_of_keras_is_told_that_scores_are_log_odds():
+    params = {"wide": False, "epochs": 3}
+    ours = classifier(**params).fit(TEXTS, LABELS)
+    theirs = classifier(**params, loss=keras.losses.BinaryCrossentropy)
+    np.testing.assert_array_equal(
+        theirs.fit(TEXTS, LABELS).decision_function(TEXTS),
+        ours.decision_function(TEXTS),
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"),
+    [
+        (keras.losses.MeanSquaredError, "told apart at 0"),
+        (keras.losses.Huber(0.5), "told apart at 0"),
+        (keras.losses.mean_absolute_error, "told apart at 0"),
+        (keras.losses.binary_crossentropy, "told apart at 0"),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), "column of 0"),
+        (keras.losses.Loss, "does not fit a classifier"),
+        (keras.losses.BinaryCrossentropy(), "from_logits=True"),
+        (keras.losses.CategoricalCrossentropy, "keras.losses.BinaryCrossentropy"),
+    ],
+)
+def test_losses_of_keras_that_do_not_fit_two_classes_are_refused(loss, named):
+    with pytest.raises(ValueError, match=named):
+        classifier(loss=loss).fit(TEXTS, LABELS)
+
+
+def test_a_softmax_loss_of_keras_takes_several_classes():
+    fitted = classifier(loss=keras.losses.CategoricalCrossentropy, **LEARNS)
+    assert fitted.fit(TOPIC_TEXTS, TOPICS).score(TOPIC_TEXTS, TOPICS) == 1.0
+    with pytest.raises(ValueError, match="one a text"):
+        fitted.fit(TOPIC_TEXTS, MULTILABEL)
 
 
 def test_arguments_of_a_loss_are_routed():
@@ -624,6 +664,80 @@ def test_metrics_see_probabilities():
     assert 0.5 < max(fitted.history_["highest"]) <= 1
 
 
+class Forgets(keras.metrics.Metric):
+    """What most people write: no configuration of its own."""
+
+    def __init__(self, value=1.0, name="constant", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.held = value
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return keras.ops.convert_to_tensor(self.held)
+
+
+class Boost(keras.optimizers.SGD):
+    def __init__(self, learning_rate=0.01, boost=1.0, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.boost = boost
+
+
+class NeedsOne(Forgets):
+    def __init__(self, value, **kwargs):
+        super().__init__(value, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"metrics": [Forgets(7.0)]}, "Forgets in `metrics`.*held=7.0"),
+        ({"metrics": [Forgets], "metrics__value": 7.0}, "held=7.0"),
+        ({"metrics": [keras.metrics.CosineSimilarity(axis=0)]}, "'axis': 0"),
+        ({"metrics": [NeedsOne(1.0)]}, "NeedsOne in `metrics` cannot be copied"),
+        ({"compile__weighted_metrics": [Forgets(7.0)]}, "`weighted_metrics`"),
+        ({"optimizer": Boost(boost=0.0)}, "Boost in `optimizer`.*boost=0.0"),
+        ({"optimizer": Boost, "optimizer__boost": 0.0}, "boost=0.0"),
+    ],
+)
+def test_objects_whose_copies_would_lose_arguments_are_refused(params, named):
+    with pytest.raises(ValueError, match=named):
+        classifier(**params).fit(TEXTS, LABELS)
+
+
+def test_objects_whose_copies_are_whole_are_taken():
+    fitted = classifier(metrics=[Forgets()], optimizer=Boost(0.1), epochs=2)
+    assert fitted.fit(TEXTS, LABELS).history_["constant"] == [1.0, 1.0]
+    used = keras.metrics.F1Score(name="used")
+    used.update_state(np.eye(2), np.eye(2))
+    optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.01)
+    optimizer.build([keras.Variable(np.ones(3))])
+    fitted.set_params(metrics=[used], optimizer=optimizer).fit(TEXTS, LABELS)
+    assert "used" in fitted.history_
+
+
+@pytest.mark.parametrize("name", ["loss", "val_accuracy"])
+def test_metrics_with_names_of_other_things_are_refused(name):
+    metric = keras.metrics.BinaryAccuracy(name=name)
+    with pytest.raises(ValueError, match=f"named '{name}'"):
+        classifier(metrics=[metric], early_stopping=True).fit(TEXTS, LABELS)
+
+
+def test_epochs_that_a_metric_did_not_follow_are_nan_in_the_history():
+    fitted = classifier(epochs=2, early_stopping=True, validation_fraction=0.25)
+    fitted.fit(TEXTS, LABELS)
+    fitted.set_params(early_stopping=False).partial_fit(TEXTS, LABELS)
+    fitted.set_params(early_stopping=True, warm_start=True).fit(TEXTS, LABELS)
+    assert {len(values) for values in fitted.history_.values()} == {5}
+    np.testing.assert_array_equal(
+        np.isnan(fitted.history_["val_loss"]), [False, False, True, False, False]
+    )
+    assert fitted.history_["val_loss"][fitted.best_epoch_ - 1] == np.nanmin(
+        fitted.history_["val_loss"][3:]
+    )
+
+
 def test_names_of_metrics_do_not_depend_on_earlier_fits():
     metrics = ["AUC", "accuracy", keras.metrics.Precision, keras.metrics.AUC]
     for _ in range(2):
@@ -686,8 +800,10 @@ def test_metrics_see_a_column_a_class_under_either_loss():
     ids=["name", "instance", "function"],
 )
 def test_metrics_of_class_numbers_are_refused(metric):
-    with pytest.raises(ValueError, match=r"'metrics' parameter .*(?i:sparse)"):
-        classifier(metrics=["accuracy", metric]).fit(TOPIC_TEXTS, TOPICS)
+    metrics = ["accuracy", metric]
+    for params in ({"metrics": metrics}, {"compile__weighted_metrics": metrics}):
+        with pytest.raises(ValueError, match=r"'metrics' parameter .*(?i:sparse)"):
+            classifier(**params).fit(TOPIC_TEXTS, TOPICS)
 
 
 class Recorder(keras.callbacks.Callback):

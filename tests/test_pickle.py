@@ -163,7 +163,7 @@ class Counter(keras.callbacks.Callback):
         {"metrics": [Peak], "metrics__factor": 2.0},
         {"loss": Power(3)},
         {"loss": keras.losses.BinaryFocalCrossentropy, "loss__gamma": 3.0},
-        {"loss": keras.losses.mean_squared_error},
+        {"loss": keras.losses.squared_hinge},
         {"embeddings": {"fine": np.arange(8.0)}, "tokenizer": str.split},
     ],
     ids=lambda params: "-".join(params),

@@ -615,6 +615,18 @@ def test_tokens_must_be_str(given, kind, vocabulary):
         tokenizer.fit(TEXTS)
 
 
+@pytest.mark.parametrize("given", [None, b"fine", ["fine"]])
+def test_a_text_without_accents_must_be_str(given):
+    tokenizer = Tokenizer(strip_accents=lambda text: given)
+    with pytest.raises(TypeError, match="strip_accents callable must return a str"):
+        tokenizer.fit(TEXTS)
+
+
+def test_a_str_is_no_vocabulary():
+    with pytest.raises(ValueError, match="got the str 'vocabulary'"):
+        Tokenizer(vocabulary="vocabulary").fit(TEXTS)
+
+
 def test_texts_are_checked():
     tokenizer = Tokenizer().fit(pd.Series(TEXTS))
     for method in (tokenizer.fit, tokenizer.fit_transform, tokenizer.transform):

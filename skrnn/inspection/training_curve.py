@@ -67,8 +67,8 @@ class TrainingCurveDisplay:
         Returns
         -------
         TrainingCurveDisplay
-            Curves that lack some of the epochs, because a warm start had other
-            parameters, are left out.
+            Curves have gaps at epochs of calls that did not follow them; what a
+            callback adds after some epochs alone is left out.
 
         Raises
         ------

@@ -1,0 +1,94 @@
+"""The losses of a classifier: which there are, and which give probabilities."""
+
+from __future__ import annotations
+
+import inspect
+
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skrnn._keras import keras
+
+HINGES = {"hinge": keras.losses.Hinge, "squared_hinge": keras.losses.SquaredHinge}
+
+_HINGE_CLASSES = (*HINGES.values(), keras.losses.CategoricalHinge)
+_HINGE_FUNCTIONS = (
+    keras.losses.hinge,
+    keras.losses.squared_hinge,
+    keras.losses.categorical_hinge,
+)
+
+# Of all columns of a text at once.
+_SOFTMAX_CLASSES = (
+    keras.losses.CategoricalCrossentropy,
+    keras.losses.CategoricalFocalCrossentropy,
+)
+_LOG_ODDS_CLASSES = (
+    keras.losses.BinaryCrossentropy,
+    keras.losses.BinaryFocalCrossentropy,
+    *_SOFTMAX_CLASSES,
+)
+
+# Keras' functions of log odds would have to be told, and cannot be.
+_SUITED = (*_LOG_ODDS_CLASSES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
+_OF_KERAS = [one for one in vars(keras.losses).values() if callable(one)]
+
+
+def is_hinge(loss) -> bool:
+    """Whether scores are margins, from which no probabilities follow.
+
+    Parameters
+    ----------
+    loss : str, `keras.losses.Loss`, class or callable
+        As `RNNTextClassifier` takes it.
+    """
+    return loss in (*HINGES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS) or isinstance(
+        loss, _HINGE_CLASSES
+    )
+
+
+def arguments_of(loss) -> dict:
+    """What one of Keras' classes is told: that scores are log odds.
+
+    Parameters
+    ----------
+    loss : str, `keras.losses.Loss`, class or callable
+        As `RNNTextClassifier` takes it.
+    """
+    return {"from_logits": True} if loss in _LOG_ODDS_CLASSES else {}
+
+
+def check_loss(loss, *, is_multiclass: bool) -> None:
+    """Check that a loss of Keras' own sets scores apart at 0.
+
+    Parameters
+    ----------
+    loss : `keras.losses.Loss`, class or callable
+        Others than Keras' own are not looked at.
+
+    is_multiclass : bool
+        Whether each text has one of several classes, with a column each.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it wants other targets than columns of 0 and 1, or other scores than log
+        odds and margins.
+    """
+    kind = loss if inspect.isroutine(loss) or inspect.isclass(loss) else type(loss)
+    if kind in _OF_KERAS and kind not in _SUITED:
+        raise InvalidParameterError(
+            f"loss={loss!r} does not fit a classifier, which gives it a column of 0 "
+            "and 1 for each class and scores that are told apart at 0. Use 'log_loss', "
+            "'hinge', 'squared_hinge' or one of keras.losses."
+            f"{', '.join(one.__name__ for one in _LOG_ODDS_CLASSES)}."
+        )
+    if kind in _SOFTMAX_CLASSES and not is_multiclass:
+        raise InvalidParameterError(
+            f"loss={loss!r} needs more than two classes, one a text. Use "
+            f"keras.losses.{kind.__name__.replace('Categorical', 'Binary')}."
+        )
+    if isinstance(loss, _LOG_ODDS_CLASSES) and not loss.from_logits:
+        raise InvalidParameterError(
+            f"The scores are log odds: make the loss with from_logits=True, or give "
+            f"its class. Got loss={loss!r}."
+        )
