@@ -632,7 +632,7 @@ def test_the_curve_names_the_epoch_whose_weights_were_kept(docstrings, pyplot):
         display.plot(ax=display.axes_[0])
 
 
-def test_after_a_warm_start_the_best_epoch_is_one_of_the_last_fit(docstrings):
+def test_after_a_warm_start_the_best_epoch_is_one_of_the_last_fit(docstrings, pyplot):
     estimator = RNNTextClassifier(
         embedding_size=8,
         hidden_size=8,
@@ -650,6 +650,8 @@ def test_after_a_warm_start_the_best_epoch_is_one_of_the_last_fit(docstrings):
     # The last fit held nothing out.
     held_out = np.isnan(display.history["val_loss"])
     np.testing.assert_array_equal(held_out, [False] * 6 + [True] * 3)
+    lines = TrainingCurveDisplay(estimator.history_).plot().lines_
+    np.testing.assert_array_equal(lines["loss"].get_ydata(), display.history["loss"])
 
 
 def test_a_metric_with_a_value_a_class_has_a_line_a_class(pyplot):

@@ -19,7 +19,7 @@ class TrainingCurveDisplay:
 
     Parameters
     ----------
-    history : dict of str to ndarray of shape (n_epochs,) or (n_epochs, n_classes)
+    history : dict of str to array-like of shape (n_epochs,) or (n_epochs, n_classes)
         Loss and metrics by name; those of texts held out begin with ``"val_"``. Some
         metrics have a value a class.
 
@@ -160,7 +160,7 @@ class TrainingCurveDisplay:
 
     def _draw(self, axes, name: str, **style) -> None:
         if name in self.history:
-            values = self.history[name]
+            values = np.asarray(self.history[name])
             epochs = np.arange(1, len(values) + 1)
             lines = axes.plot(epochs, values, markersize=4, **style)
             # A line a class has one name in the legend.
