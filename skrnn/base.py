@@ -71,9 +71,10 @@ def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
 
 
 def _unknown(like: list | None, n_epochs: int) -> list:
-    """NaN for epochs of another call, a list of them like those for a value a class."""
+    """NaN for epochs without these values; lists of it where each has one a class."""
     first = like[0] if like else None
-    return [[np.nan] * len(first) if isinstance(first, list) else np.nan] * n_epochs
+    nothing = [np.nan] * len(first) if isinstance(first, list) else np.nan
+    return [nothing] * n_epochs
 
 
 def _python_number(value):
@@ -533,6 +534,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def _build_model(
         self, tokenizer, sequences, target_encoder, random_state
     ) -> SequenceModel:
+        # First, for it may refuse what it is given.
+        compile_arguments = self._compile_arguments(
+            *self._loss_and_arguments(target_encoder)
+        )
         encoder = {
             name: _python_number(getattr(self, name)) for name in ENCODER_PARAMETERS
         }
@@ -562,11 +567,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             "l2": _python_number(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),
         }
-        loss, loss_arguments = self._loss_and_arguments(target_encoder)
         model = build_network(
-            compile_arguments=self._compile_arguments(loss, loss_arguments),
-            head=head,
-            encoder=encoder,
+            compile_arguments=compile_arguments, head=head, encoder=encoder
         )
         if matrix is not None:
             model.encoder.embedding.embeddings.assign(matrix)

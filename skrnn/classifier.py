@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from numbers import Real
 from os import PathLike
 from typing import Self
 
@@ -29,12 +28,12 @@ def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
     if without.any() and np.count_nonzero(~without) != len(class_weight):
         missing = classes[without].tolist()
         raise ValueError(f"The classes, {missing}, are not in class_weight")
-    of_class = [class_weight.get(label, 1.0) for label in classes]
-    if not all(isinstance(weight, Real) for weight in of_class):
+    try:
+        return np.array([class_weight.get(label, 1.0) for label in classes], float)
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"`class_weight` should hold numbers of at least 0, got {class_weight!r}."
-        )
-    return np.array(of_class, float)
+        ) from error
 
 
 def _gives_probabilities(classifier) -> bool:
@@ -71,9 +70,8 @@ callable, default="log_loss"
         What is minimised. The hinges count each class against all others and
         give no probabilities. A loss of Keras is given a column of 0 and 1 for
         each class, one column for two classes, and the scores without any
-        activation. Where there is one column, and for each of several labels, a score
-        above 0 is a yes: losses of Keras that compare values, such as
-        `MeanSquaredError`, are refused.
+        activation, as log odds or margins: those of Keras that compare values, such
+        as `MeanSquaredError`, are refused.
 
     <training>
 

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn._keras import keras
 
-_COPIED = (keras.metrics.Metric, keras.optimizers.Optimizer)
+_PLAIN = (bool, int, float, str, bytes, np.generic, np.ndarray, type(None))
 
-_PLAIN = (bool, int, float, str, bytes, np.generic, type(None))
-
-# What an object that was used has otherwise than a new one.
+# What tells a used object from a new one, or is numbered.
 _OF_USE = {
     "built",
     "_built",
+    "name",
     "_trainable_variables_indices",
     "_exclude_from_weight_decay_cache",
 }
 
 
-def fresh_copies(value, parameter: str):
-    """The same, but with fresh copies of metrics and optimizers.
+def fresh_copy(one, parameter: str):
+    """Copy a metric or an optimizer by its configuration.
 
-    They hold variables, which belong to one model; a parameter given by the user serves
-    many fits. Keras copies by configuration, for clones and pickles, too: what that
-    lacks would be lost in silence.
+    It holds variables, which belong to one model, where a user's parameter serves many
+    fits.
 
     Parameters
     ----------
-    value : object
-        A Keras object, or containers of some; others stay as they are.
+    one : keras.metrics.Metric or keras.optimizers.Optimizer
+        Given by the user.
 
     parameter : str
         Named in messages.
@@ -38,57 +38,111 @@ def fresh_copies(value, parameter: str):
     Raises
     ------
     InvalidParameterError
-        If a copy cannot be made, or lacks what the object holds.
+        If a copy cannot be made, or lacks an argument.
     """
-    return keras.tree.map_structure(lambda one: _fresh_copy(one, parameter), value)
-
-
-def _fresh_copy(one, parameter: str):
-    if not isinstance(one, _COPIED):
-        return one
-    kind = type(one).__name__
     try:
-        fresh = type(one).from_config(one.get_config())
+        fresh = _copy(one)
     except Exception as error:
         raise InvalidParameterError(
-            f"The {kind} in `{parameter}` cannot be copied by its configuration, as "
-            f"fits, clones and pickles do: {type(error).__name__}: {error}"
+            f"The {type(one).__name__} in `{parameter}` cannot be copied by its "
+            f"configuration, as fits, clones and pickles do: {type(error).__name__}: "
+            f"{error}"
         ) from error
-    lost = [
-        f"{name}={held!r}"
-        for name, held in vars(one).items()
-        if name not in _OF_USE
-        and not name.startswith("_self_")
-        and _is_plain(held)
-        and not (name in vars(fresh) and _are_equal(held, vars(fresh)[name]))
-    ]
-    if lost:
-        raise InvalidParameterError(
-            f"Copies of the {kind} in `{parameter}`, as fits, clones and pickles make "
-            f"them, lack its {', '.join(lost)}. Give one of a class whose `get_config` "
-            "returns all that its `__init__` takes."
-        )
+    _check_copy(fresh, one, parameter)
+    return fresh
+
+
+def check_copies(one, parameter: str) -> None:
+    """Check that copies of a metric or an optimizer lack nothing, if there are any.
+
+    Parameters
+    ----------
+    one : keras.metrics.Metric or keras.optimizers.Optimizer
+        Made for one fit, and copied in pickles of what was fitted.
+
+    parameter : str
+        Named in messages.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a copy lacks an argument.
+    """
+    try:
+        fresh = _copy(one)
+    except Exception:
+        # A pickle will say so, and may never be asked for.
+        return
+    _check_copy(fresh, one, parameter)
+
+
+def _copy(one):
+    fresh = type(one).from_config(one.get_config())
+    if isinstance(one, keras.metrics.Metric):
+        # A class that takes no name is numbered anew.
+        fresh.name = one.name
+    return fresh
+
+
+def _check_copy(fresh, one, parameter: str) -> None:
     if _not_decayed(fresh) != _not_decayed(one):
         raise InvalidParameterError(
             "Copies of the `optimizer` lack what its `exclude_from_weight_decay` "
             "was told, which Keras keeps out of its configuration. Give an "
             "optimizer whose class calls it in `__init__`."
         )
-    return fresh
+    left_out = _arguments(type(one)) - set(one.get_config())
+    if not left_out:
+        return
+    held, of_fresh = vars(one), vars(fresh)
+    lost = [
+        name
+        for name in held
+        if name in of_fresh
+        and name not in _OF_USE
+        # Begins what TensorFlow keeps of all it tracks.
+        and not name.startswith("_self_")
+        and _is_plain(held[name])
+        and not _are_equal(held[name], of_fresh[name])
+    ]
+    if lost:
+        kind = type(one).__name__
+        raise InvalidParameterError(
+            f"Copies of the {kind} in `{parameter}`, as fits, clones and pickles make "
+            f"them, have another {' and '.join(map(repr, lost))}: its configuration "
+            f"lacks {' and '.join(map(repr, sorted(left_out)))}. Give one of a class "
+            "whose `get_config` returns all that its `__init__` takes."
+        )
+
+
+def _arguments(kind: type) -> set[str]:
+    """Names of what `__init__` takes."""
+    _, *parameters = inspect.signature(kind.__init__).parameters.values()
+    return {
+        one.name
+        for one in parameters
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    }
 
 
 def _is_plain(value) -> bool:
     if isinstance(value, dict):
         return all(map(_is_plain, [*value, *value.values()]))
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return all(map(_is_plain, value))
     return isinstance(value, _PLAIN)
 
 
 def _are_equal(one, other) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(
+            _are_equal(one[key], other[key]) for key in one
+        )
     # A configuration may turn tuples into lists.
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_are_equal, one, other))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
     # No number is equal to itself but NaN.
     return one == other or (one != one and other != other)
 

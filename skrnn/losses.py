@@ -22,13 +22,13 @@ _SOFTMAX_CLASSES = (
     keras.losses.CategoricalCrossentropy,
     keras.losses.CategoricalFocalCrossentropy,
 )
-_LOG_ODDS_CLASSES = (
+_BINARY_CLASSES = (
     keras.losses.BinaryCrossentropy,
     keras.losses.BinaryFocalCrossentropy,
-    *_SOFTMAX_CLASSES,
 )
+_LOG_ODDS_CLASSES = (*_BINARY_CLASSES, *_SOFTMAX_CLASSES)
 
-# Keras' functions of log odds would have to be told, and cannot be.
+# Keras' functions take probabilities where they are not told otherwise.
 _SUITED = (*_LOG_ODDS_CLASSES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
 _OF_KERAS = [one for one in vars(keras.losses).values() if callable(one)]
 
@@ -58,7 +58,7 @@ def arguments_of(loss) -> dict:
 
 
 def check_loss(loss, *, is_multiclass: bool) -> None:
-    """Check that a loss of Keras' own sets scores apart at 0.
+    """Check that a loss of Keras' own takes scores for log odds or margins.
 
     Parameters
     ----------
@@ -76,18 +76,19 @@ def check_loss(loss, *, is_multiclass: bool) -> None:
     """
     kind = loss if inspect.isroutine(loss) or inspect.isclass(loss) else type(loss)
     if kind in _OF_KERAS and kind not in _SUITED:
+        suited = _LOG_ODDS_CLASSES if is_multiclass else _BINARY_CLASSES
         raise InvalidParameterError(
             f"loss={loss!r} does not fit a classifier, which gives it a column of 0 "
-            "and 1 for each class and scores that are told apart at 0. Use 'log_loss', "
-            "'hinge', 'squared_hinge' or one of keras.losses."
-            f"{', '.join(one.__name__ for one in _LOG_ODDS_CLASSES)}."
+            "and 1 for each class and scores that are log odds or margins. Use "
+            "'log_loss', 'hinge', 'squared_hinge' or a class of keras.losses: "
+            f"{', '.join(one.__name__ for one in suited)}."
         )
     if kind in _SOFTMAX_CLASSES and not is_multiclass:
         raise InvalidParameterError(
             f"loss={loss!r} needs more than two classes, one a text. Use "
             f"keras.losses.{kind.__name__.replace('Categorical', 'Binary')}."
         )
-    if isinstance(loss, _LOG_ODDS_CLASSES) and not loss.from_logits:
+    if type(loss) in _LOG_ODDS_CLASSES and not loss.from_logits:
         raise InvalidParameterError(
             f"The scores are log odds: make the loss with from_logits=True, or give "
             f"its class. Got loss={loss!r}."

@@ -382,7 +382,7 @@ def _rebuild(config, compile_arguments, state) -> SequenceModel:
 
 
 class _Config(tuple):
-    """The class and the configuration of a Keras object."""
+    """The class, the configuration and the name of a Keras object."""
 
 
 class _State(tuple):
@@ -406,7 +406,8 @@ def _to_config(value):
         # that of Huber lacks its width.
         return _State((type(value), vars(value)))
     if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
-        return _Config((type(value), _builtin(value.get_config())))
+        # A class that takes no name would number itself anew.
+        return _Config((type(value), _builtin(value.get_config()), value.name))
     return value
 
 
@@ -428,6 +429,8 @@ def _from_config(value):
         vars(loss).update(attributes)
         return loss
     if isinstance(value, _Config):
-        kind, config = value
-        return kind.from_config(config)
+        kind, config, name = value
+        made = kind.from_config(config)
+        made.name = name
+        return made
     return value

@@ -112,14 +112,15 @@ def check_keras_objects(estimator) -> None:
             f"'keras.optimizers.Optimizer' or one of {sorted(OPTIMIZERS)}. Got "
             f"{optimizer!r} instead."
         )
-    of_routed = getattr(estimator, "compile__weighted_metrics", None)
-    for metric in keras.tree.flatten([estimator.metrics, of_routed]):
-        if metric in _OF_CLASS_NUMBERS or type(metric) in _OF_CLASS_NUMBERS:
-            raise InvalidParameterError(
-                f"The 'metrics' parameter of {name} takes metrics that see a column "
-                f"of 0 and 1 for each class. Got {metric!r}, which sees the numbers of "
-                "classes; 'accuracy' and the categorical metrics say the same."
-            )
+    for parameter in ("metrics", "compile__weighted_metrics"):
+        for metric in keras.tree.flatten(getattr(estimator, parameter, None)):
+            if metric in _OF_CLASS_NUMBERS or type(metric) in _OF_CLASS_NUMBERS:
+                raise InvalidParameterError(
+                    f"The '{parameter}' parameter of {name} takes metrics that see a "
+                    f"column of 0 and 1 for each class. Got {metric!r}, which sees the "
+                    "numbers of classes; 'accuracy' and the categorical metrics say "
+                    "the same."
+                )
     for parameter, (kind_name, kind) in _CLASSES.items():
         value = getattr(estimator, parameter)
         if inspect.isclass(value) and not issubclass(value, kind):

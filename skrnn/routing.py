@@ -7,13 +7,14 @@ import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from numbers import Real
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn._keras import keras
-from skrnn.copies import fresh_copies
+from skrnn.copies import check_copies, fresh_copy
 from skrnn.optimizers import OPTIMIZERS
 from skrnn.schedules import LinearDecay
 
@@ -130,7 +131,7 @@ class RoutedEstimator(BaseEstimator):
         return self.learning_rate
 
     def _compile_arguments(self, loss, loss_arguments: dict) -> dict:
-        """Arguments of `keras.Model.compile`, every Keras object in them new.
+        """Arguments of `keras.Model.compile`, metrics and the optimizer new.
 
         Parameters
         ----------
@@ -154,26 +155,43 @@ class RoutedEstimator(BaseEstimator):
         optimizer = self.optimizer
         if isinstance(optimizer, str):
             optimizer = OPTIMIZERS[optimizer.lower()]
+        metrics = self.metrics
         router = BaseWrapper(
             optimizer=optimizer,
             loss=loss,
-            metrics=self.metrics,
+            metrics=list(metrics) if isinstance(metrics, tuple) else metrics,
             **{**defaults, **given},
         )
-        with _named("`optimizer`, `loss`, `metrics`, or one routed there, is wrong"):
+        with _named(
+            "`optimizer`, `loss`, `metrics`, or what is routed there, is wrong"
+        ):
             arguments = router._get_compile_kwargs()
             inspect.signature(keras.Model.compile).bind(None, **arguments)
         _refuse_names_of_losses(arguments)
+        by_user = [optimizer, metrics, given.get("compile__weighted_metrics")]
+        made = []
+
+        def ready(one, parameter):
+            if not isinstance(one, keras.metrics.Metric | keras.optimizers.Optimizer):
+                return one
+            if _holds(by_user, one):
+                return fresh_copy(one, parameter)
+            check_copies(one, parameter)
+            made.append(one)
+            return one
+
+        arguments = {
+            name: keras.tree.map_structure(partial(ready, parameter=name), value)
+            for name, value in arguments.items()
+        }
         chosen = {given[name] for name in given if name.endswith("__name")}
+        # Others were named, or numbered where a user can see it.
         _number_anew(
             one
-            for one in keras.tree.flatten(arguments["metrics"])
-            if isinstance(one, keras.metrics.Metric)
-            # Else it was named, or numbered where a user can see it.
-            and one.name not in chosen
-            and not _holds(self.metrics, one)
+            for one in made
+            if isinstance(one, keras.metrics.Metric) and one.name not in chosen
         )
-        return {name: fresh_copies(arguments[name], name) for name in arguments}
+        return arguments
 
     def _build_callbacks(self) -> list:
         routed = [name for name in self._routed() if name.startswith("callbacks__")]

@@ -93,7 +93,7 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
     except FileNotFoundError as error:
         raise FileNotFoundError(
             error.errno,
-            "`embeddings` is neither 'cooccurrence' nor a mapping nor a file there is",
+            "`embeddings` is neither 'cooccurrence' nor a mapping nor an existing file",
             os.fspath(path),
         ) from None
     with lines:

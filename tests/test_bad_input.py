@@ -503,7 +503,7 @@ def test_classes_that_are_no_list_are_named(classes):
         ({"metrics": ["nonsense"]}, "`metrics`.*nonsense"),
         ({"compile__nope": 1}, "nope"),
         ({"compile__loss": "mse"}, "overrule the 'loss' parameter"),
-        ({"optimizer__nope": 1}, "routed there, is wrong.*nope"),
+        ({"optimizer__nope": 1}, "what is routed there, is wrong.*nope"),
         ({"class_weight": {"good": [1], "bad": 1}}, "`class_weight` should hold"),
         ({"class_weight": [{"good": 1.0}]}, "'class_weight' parameter of RNNText"),
     ],

@@ -293,11 +293,14 @@ def test_a_class_of_keras_is_told_that_scores_are_log_odds():
 @pytest.mark.parametrize(
     ("loss", "named"),
     [
-        (keras.losses.MeanSquaredError, "told apart at 0"),
-        (keras.losses.Huber(0.5), "told apart at 0"),
-        (keras.losses.mean_absolute_error, "told apart at 0"),
-        (keras.losses.binary_crossentropy, "told apart at 0"),
-        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), "column of 0"),
+        (keras.losses.MeanSquaredError, "does not fit a classifier"),
+        (keras.losses.Huber(0.5), "does not fit a classifier"),
+        (keras.losses.mean_absolute_error, "does not fit a classifier"),
+        (keras.losses.binary_crossentropy, "does not fit a classifier"),
+        (
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "does not fit a classifier",
+        ),
         (keras.losses.Loss, "does not fit a classifier"),
         (keras.losses.BinaryCrossentropy(), "from_logits=True"),
         (keras.losses.CategoricalCrossentropy, "keras.losses.BinaryCrossentropy"),
@@ -306,6 +309,15 @@ def test_a_class_of_keras_is_told_that_scores_are_log_odds():
 def test_losses_of_keras_that_do_not_fit_two_classes_are_refused(loss, named):
     with pytest.raises(ValueError, match=named):
         classifier(loss=loss).fit(TEXTS, LABELS)
+
+
+def test_own_subclasses_of_keras_losses_are_not_looked_at():
+    class OfProbabilities(keras.losses.BinaryCrossentropy):
+        def call(self, y_true, y_pred):
+            return super().call(y_true, keras.ops.sigmoid(y_pred))
+
+    fitted = classifier(loss=OfProbabilities(), **LEARNS).fit(TEXTS, LABELS)
+    assert fitted.score(TEXTS, LABELS) == 1.0
 
 
 def test_a_softmax_loss_of_keras_takes_several_classes():
@@ -692,13 +704,13 @@ class NeedsOne(Forgets):
 @pytest.mark.parametrize(
     ("params", "named"),
     [
-        ({"metrics": [Forgets(7.0)]}, "Forgets in `metrics`.*held=7.0"),
-        ({"metrics": [Forgets], "metrics__value": 7.0}, "held=7.0"),
-        ({"metrics": [keras.metrics.CosineSimilarity(axis=0)]}, "'axis': 0"),
+        ({"metrics": [Forgets(7.0)]}, "Forgets in `metrics`.*another 'held'.*'value'"),
+        ({"metrics": [Forgets], "metrics__value": 7.0}, "lacks 'value'"),
+        ({"metrics": [keras.metrics.CosineSimilarity(axis=0)]}, "lacks 'axis'"),
         ({"metrics": [NeedsOne(1.0)]}, "NeedsOne in `metrics` cannot be copied"),
         ({"compile__weighted_metrics": [Forgets(7.0)]}, "`weighted_metrics`"),
-        ({"optimizer": Boost(boost=0.0)}, "Boost in `optimizer`.*boost=0.0"),
-        ({"optimizer": Boost, "optimizer__boost": 0.0}, "boost=0.0"),
+        ({"optimizer": Boost(boost=0.0)}, "Boost in `optimizer`.*lacks 'boost'"),
+        ({"optimizer": Boost, "optimizer__boost": 0.0}, "lacks 'boost'"),
     ],
 )
 def test_objects_whose_copies_would_lose_arguments_are_refused(params, named):
@@ -709,12 +721,70 @@ def test_objects_whose_copies_would_lose_arguments_are_refused(params, named):
 def test_objects_whose_copies_are_whole_are_taken():
     fitted = classifier(metrics=[Forgets()], optimizer=Boost(0.1), epochs=2)
     assert fitted.fit(TEXTS, LABELS).history_["constant"] == [1.0, 1.0]
-    used = keras.metrics.F1Score(name="used")
-    used.update_state(np.eye(2), np.eye(2))
-    optimizer = keras.optimizers.AdamW(0.1, weight_decay=0.01)
+
+
+@pytest.mark.parametrize("kind", [keras.optimizers.SGD, keras.optimizers.RMSprop])
+def test_an_optimizer_that_trained_another_model_is_taken(kind):
+    optimizer = kind(0.1)
     optimizer.build([keras.Variable(np.ones(3))])
-    fitted.set_params(metrics=[used], optimizer=optimizer).fit(TEXTS, LABELS)
-    assert "used" in fitted.history_
+    optimizer.apply([keras.ops.ones(3)])
+    fitted = classifier(optimizer=optimizer, epochs=1).fit(TEXTS, LABELS)
+    new = classifier(optimizer=kind(0.1), epochs=1).fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(fitted.predict_proba(TEXTS), new.predict_proba(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [keras.metrics.AUC(multi_label=True), keras.metrics.F1Score(), Forgets()],
+    ids=lambda metric: type(metric).__name__,
+)
+def test_a_metric_that_was_used_is_taken(metric):
+    metric.update_state(np.eye(2), np.eye(2))
+    fitted = classifier(metrics=[metric], epochs=1).fit(TEXTS, LABELS)
+    assert metric.name in fitted.history_
+
+
+class Nameless(keras.metrics.Metric):
+    """Its configuration is what its ``__init__`` takes, and it counts its calls."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+        self.label = f"{self.name}, {factor}"
+        self.n_calls = 0
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.n_calls += 1
+
+    def result(self):
+        return keras.ops.convert_to_tensor(self.factor)
+
+    def get_config(self):
+        return {"factor": self.factor}
+
+
+def test_a_metric_may_take_no_name():
+    metric = Nameless(3.0)
+    metric.update_state(None, None)
+    for _ in range(2):
+        fitted = classifier(metrics=[metric], epochs=1).fit(TEXTS, LABELS)
+        assert fitted.history_[metric.name] == [3.0]
+        routed = classifier(metrics=(Nameless,), metrics__factor=2.0, epochs=1)
+        assert routed.fit(TEXTS, LABELS).history_["nameless"] == [2.0]
+        loaded = pickle.loads(pickle.dumps(routed))
+        assert loaded.partial_fit(TEXTS, LABELS).history_["nameless"] == [2.0, 2.0]
+
+
+class Falls(keras.optimizers.schedules.LearningRateSchedule):
+    """As Keras' documentation has it, without a configuration."""
+
+    def __call__(self, step):
+        return 0.1 / (1.0 + keras.ops.cast(step, "float32"))
+
+
+def test_a_schedule_without_a_configuration_trains():
+    fitted = classifier(learning_rate=Falls(), epochs=2).fit(TEXTS, LABELS)
+    assert np.isfinite(fitted.history_["loss"]).all()
 
 
 @pytest.mark.parametrize("name", ["loss", "val_accuracy"])
@@ -733,6 +803,11 @@ def test_epochs_that_a_metric_did_not_follow_are_nan_in_the_history():
     np.testing.assert_array_equal(
         np.isnan(fitted.history_["val_loss"]), [False, False, True, False, False]
     )
+    of_classes = classifier(metrics=["f1_score"], epochs=1).fit(TOPIC_TEXTS, TOPICS)
+    of_classes.set_params(early_stopping=True, validation_fraction=0.25)
+    of_classes.set_params(warm_start=True).fit(TOPIC_TEXTS, TOPICS)
+    shown = np.isfinite(of_classes.history_["val_f1_score"])
+    np.testing.assert_array_equal(shown, [[False] * 3, [True] * 3])
     assert fitted.history_["val_loss"][fitted.best_epoch_ - 1] == np.nanmin(
         fitted.history_["val_loss"][3:]
     )
@@ -802,7 +877,7 @@ def test_metrics_see_a_column_a_class_under_either_loss():
 def test_metrics_of_class_numbers_are_refused(metric):
     metrics = ["accuracy", metric]
     for params in ({"metrics": metrics}, {"compile__weighted_metrics": metrics}):
-        with pytest.raises(ValueError, match=r"'metrics' parameter .*(?i:sparse)"):
+        with pytest.raises(ValueError, match=r"metrics' parameter .*(?i:sparse)"):
             classifier(**params).fit(TOPIC_TEXTS, TOPICS)
 
 

@@ -170,7 +170,7 @@ def test_batches_are_shuffled_every_epoch():
 
 # Predictions
 
-# As many as are read from tables, and with tokens enough for each of their ids.
+# Sixteen, and many times as many tokens as ids: those are read from tables.
 MANY_TEXTS = [
     *TEXTS[:9],
     "",
