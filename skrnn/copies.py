@@ -35,6 +35,10 @@ def fresh_copy(one, parameter: str):
     parameter : str
         Named in messages.
 
+    Returns
+    -------
+    keras.metrics.Metric or keras.optimizers.Optimizer
+
     Raises
     ------
     InvalidParameterError
@@ -42,6 +46,7 @@ def fresh_copy(one, parameter: str):
     """
     try:
         fresh = _copy(one)
+    # The class may be the user's own, and raise anything.
     except Exception as error:
         raise InvalidParameterError(
             f"The {type(one).__name__} in `{parameter}` cannot be copied by its "
@@ -70,8 +75,8 @@ def check_copies(one, parameter: str) -> None:
     """
     try:
         fresh = _copy(one)
+    # As above. A pickle would say so, too, and may never be asked for.
     except Exception:
-        # A pickle will say so, and may never be asked for.
         return
     _check_copy(fresh, one, parameter)
 
@@ -100,10 +105,10 @@ def _check_copy(fresh, one, parameter: str) -> None:
         for name in held
         if name in of_fresh
         and name not in _OF_USE
-        # Begins what TensorFlow keeps of all it tracks.
+        # So begins what TensorFlow notes of all it tracks.
         and not name.startswith("_self_")
         and _is_plain(held[name])
-        and not _are_equal(held[name], of_fresh[name])
+        and not (_is_plain(of_fresh[name]) and _are_equal(held[name], of_fresh[name]))
     ]
     if lost:
         kind = type(one).__name__
