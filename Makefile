@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # Two workers on two cores: threads of their own would only fight for them.
 TEST_ENV := TF_NUM_INTRAOP_THREADS=1 OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1
 
+# Compiled when skrnn is installed: again when it changes.
+KERNEL := $(wildcard skrnn/native/*.[ch])
+
 .PHONY: help demo test test-lowest docs docs-test lint format clean
 
 help:
@@ -49,21 +52,24 @@ docs-test: docs $(VENV)/.installed-docs-test
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(KERNEL)
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(KERNEL)
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest build dist .pytest_cache .ruff_cache .hypothesis
 	rm -rf docs/_build docs/auto_examples docs/generated examples/*.html
+	rm -f skrnn/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
+$(VENV)/.installed: pyproject.toml setup.py $(KERNEL) | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --editable .
 	touch $@
 
-$(VENV)/.installed-%: pyproject.toml | $(VENV)/pyvenv.cfg
+$(VENV)/.installed-%: pyproject.toml setup.py $(KERNEL) | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --editable '.[$*]'
 	touch $@
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skrnn import native
 from skrnn._keras import ON_TENSORFLOW, keras
 
 if ON_TENSORFLOW:
@@ -44,6 +45,7 @@ def sees_gpu() -> bool:
 def choose_implementation(
     *,
     cell: str,
+    hidden_size: int,
     gate_activation: str,
     bidirectional: bool,
     learn_initial_state: bool,
@@ -53,22 +55,24 @@ def choose_implementation(
 
     Parameters
     ----------
-    cell, gate_activation, bidirectional, learn_initial_state, precision
+    cell, hidden_size, gate_activation, bidirectional, learn_initial_state, precision
         Those of `SequenceEncoder`.
 
     Returns
     -------
-    {"loop", "xla", "cudnn"}
-        "cudnn" on a GPU with TensorFlow or PyTorch, for what cuDNN's kernel computes:
-        gates that are a sigmoid, no products in bfloat16, and states that padding
-        leaves alone. "xla" for all others on a GPU with TensorFlow, unless that is to
-        be deterministic, and always with JAX: the loop compiled, once for every shape.
-        Else "loop": on a CPU, XLA was measured no faster.
+    {"loop", "native", "xla", "cudnn"}
+        "native" on a CPU with TensorFlow, for a GRU that `skrnn.native` has a kernel
+        for, but where the loop is faster. "cudnn" on a GPU with TensorFlow or PyTorch,
+        for what cuDNN's kernel computes: gates that are a sigmoid, no products in
+        bfloat16, and states that padding leaves alone. "xla" for all others on a GPU
+        with TensorFlow, unless that is to be deterministic, and always with JAX: the
+        loop compiled, once for every shape. Else "loop": on a CPU, XLA was measured no
+        faster.
     """
     if keras.backend.backend() == "jax":
         return "xla"
     if not sees_gpu():
-        return "loop"
+        return "native" if _runs_natively(cell, hidden_size, precision) else "loop"
     # Padding comes before the first token, where an LSTM's state is zero.
     holds = cell == "gru" or (
         cell == "lstm" and not bidirectional and not learn_initial_state
@@ -80,6 +84,18 @@ def choose_implementation(
     if not ON_TENSORFLOW or is_op_determinism_enabled():
         return "loop"
     return "xla"
+
+
+def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
+    return (
+        ON_TENSORFLOW
+        and cell == "gru"
+        and keras.config.floatx() == "float32"
+        and hidden_size % native.WIDTH == 0
+        and (precision == "bfloat16" or hidden_size <= native.WIDEST_FLOAT32)
+        # Outside of training all is in float32.
+        and {"float32", precision} <= set(map(native.precision_of, native.KERNELS))
+    )
 
 
 def jit_compile(implementation: str) -> bool | str:
@@ -120,15 +136,12 @@ def fastest_precision(hidden_size: int) -> str:
     Returns
     -------
     {"bfloat16", "float32"}
-        "bfloat16" from a size of 256 on, where TensorFlow runs on a processor that
-        multiplies it faster than float32, which only Linux tells: one with AMX, or one
-        of AMD's with instructions for it. Else, and where Keras computes in more than
-        float32, "float32".
+        "bfloat16" from a size of 128 on, where TensorFlow runs on a processor with AMX;
+        and from 256 on, on one of AMD's with instructions for bfloat16. Only Linux
+        tells. Else, and where Keras computes in more than float32, "float32".
     """
     if (
-        # Smaller products gain a few hundredths.
-        hidden_size < 256
-        or not ON_TENSORFLOW
+        not ON_TENSORFLOW
         or keras.config.floatx() != "float32"
         or sees_gpu()
         or not _CPUINFO.exists()
@@ -136,8 +149,13 @@ def fastest_precision(hidden_size: int) -> str:
         return "float32"
     words = set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
     # With Intel's instructions for it but no AMX a step took 1.4 times as long.
-    is_fast = "amx_bf16" in words or {"AuthenticAMD", "avx512_bf16"} <= words
-    return "bfloat16" if is_fast else "float32"
+    if "amx_bf16" in words:
+        least = 128
+    elif {"AuthenticAMD", "avx512_bf16"} <= words:
+        least = 256
+    else:
+        return "float32"
+    return "bfloat16" if hidden_size >= least else "float32"
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def predictor(
         A built model that maps ids of shape (batch, steps), int32, to a tensor
         of shape (batch, width).
 
-    implementation : {"loop", "xla", "cudnn"}
+    implementation : {"loop", "native", "xla", "cudnn"}
         What runs its recurrent layers.
 
     Returns
@@ -121,7 +121,7 @@ def row_predictor(
     model : keras.Model
         A built model with `tabulate` and `read_rows`, as `SequenceEncoder` has.
 
-    implementation : {"loop", "xla", "cudnn"}
+    implementation : {"loop", "native", "xla", "cudnn"}
         What runs its recurrent layers.
 
     Returns
@@ -129,9 +129,13 @@ def row_predictor(
     callable or None
         Tabulates an array of ids, the first of them padding's; and gives what maps an
         array of rows of the table, shape (batch, steps), int32, to an array. None where
-        a loop of TensorFlow's does not run the layers.
+        the layers run on a GPU.
     """
-    if not ON_TENSORFLOW or model.run_eagerly or implementation != "loop":
+    if (
+        not ON_TENSORFLOW
+        or model.run_eagerly
+        or implementation not in ("loop", "native")
+    ):
         return None
     tabulate = _Traced(model.tabulate, tf.TensorSpec((None,), tf.int32))
     read_rows = _Traced(

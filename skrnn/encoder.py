@@ -71,9 +71,10 @@ class SequenceEncoder(keras.Model):
 
     Attributes
     ----------
-    implementation : {"loop", "xla", "cudnn"}
+    implementation : {"loop", "native", "xla", "cudnn"}
         What runs the recurrent layers: a loop, with TensorFlow one for each half of a
-        batch; the loop compiled by XLA; or cuDNN's kernel.
+        batch; a kernel of our own, compiled for the processor; the loop compiled by
+        XLA; or cuDNN's kernel.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class SequenceEncoder(keras.Model):
         self.precision = precision
         self.implementation = choose_implementation(
             cell=cell,
+            hidden_size=hidden_size,
             gate_activation=gate_activation,
             bidirectional=bidirectional,
             learn_initial_state=learn_initial_state,
@@ -255,7 +257,10 @@ class SequenceEncoder(keras.Model):
                 given = [{"inputs": hidden}] * len(given)
             return hidden
 
-        return side_by_side(read, ops.transpose(rows))
+        rows = ops.transpose(rows)
+        if self.recurrent_layers[0].infers_natively:
+            return read(rows)
+        return side_by_side(read, rows)
 
     def _masks(self, x):
         """For each level that drops any, a mask a text, the same at all its steps.

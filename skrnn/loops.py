@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+from skrnn import native
 from skrnn._keras import ON_TENSORFLOW, keras
 
 if ON_TENSORFLOW:
@@ -169,6 +171,97 @@ def _scan_with_arrays(step, initial, inputs, kept, reverse):
         with_all, initial, (*inputs, *kept), (), reverse
     )
     return states, arrays[:n_outputs], arrays[n_outputs:]
+
+
+def native_forward(x, padding, recurrent, bias, recurrent_bias, initial, **options):
+    """Take all steps of a GRU by the kernel for the processor.
+
+    For TensorFlow, as `native_backward` is.
+
+    Parameters
+    ----------
+    x, padding, recurrent, bias, recurrent_bias, initial : tensors
+        See `skrnn.native.forward`.
+
+    **options
+        Its other parameters.
+
+    Returns
+    -------
+    hidden, before : tensors of shape (steps, batch, size)
+        The states after each step, and before it.
+
+    states, kept : tensors
+        What `native_backward` needs.
+    """
+    states, kept = tf.numpy_function(
+        functools.partial(native.forward, **options),
+        [x, padding, recurrent, bias, recurrent_bias, initial],
+        [tf.float32, x.dtype],
+        stateful=False,
+    )
+    # One array and no copies: a part of the first axis is read in place.
+    parts = [states[1:], states[:-1]]
+    for part in parts:
+        part.set_shape((*x.shape[:2], initial.shape[-1]))
+    return *(reversed(parts) if options["reverse"] else parts), states, kept
+
+
+def native_backward(upstream, padding, recurrent, states, kept, **options):
+    """Go all steps of a GRU back; see `native_forward`.
+
+    Parameters
+    ----------
+    upstream, padding, recurrent, states, kept : tensors
+        See `skrnn.native.backward`.
+
+    **options
+        Its other parameters.
+
+    Returns
+    -------
+    of_x, of_u, of_biases, of_initial : tensors
+        As it gives them.
+    """
+    dtypes = [kept.dtype, kept.dtype, tf.float32, tf.float32]
+    *of_blocks, of_biases, of_initial = tf.numpy_function(
+        functools.partial(native.backward, **options),
+        [upstream, padding, recurrent, states, kept],
+        dtypes,
+        stateful=False,
+    )
+    size = upstream.shape[-1]
+    for one in of_blocks:
+        one.set_shape((*upstream.shape[:2], 3 * size))
+    of_biases.set_shape((4, size))
+    of_initial.set_shape((upstream.shape[1], size))
+    return *of_blocks, of_biases, of_initial
+
+
+def native_read(x, rows, padding, recurrent, bias, recurrent_bias, initial, **options):
+    """Take all steps of a GRU and pool the states; see `native_forward`.
+
+    Parameters
+    ----------
+    x, rows, padding, recurrent, bias, recurrent_bias, initial : tensors
+        See `skrnn.native.read`.
+
+    **options
+        Its other parameters.
+
+    Returns
+    -------
+    last, sums, largest : tensors of shape (batch, size)
+        As it gives them.
+    """
+    pooled = tf.numpy_function(
+        functools.partial(native.read, **options),
+        [x, rows, padding, recurrent, bias, recurrent_bias, initial],
+        tf.float32,
+        stateful=False,
+    )
+    pooled.set_shape((3, *initial.shape))
+    return tf.unstack(pooled)
 
 
 def rows_of(tables: list, ids) -> list:

@@ -33,7 +33,7 @@ class Predictor:
     hidden_size : int
         Width of its hidden states.
 
-    implementation : {"loop", "xla", "cudnn"}
+    implementation : {"loop", "native", "xla", "cudnn"}
         What runs its recurrent layers.
     """
 

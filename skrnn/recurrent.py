@@ -14,6 +14,7 @@ from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, rows_of, scan
+from skrnn.native import WIDEST_FLOAT32
 from skrnn.pooling import RunningPool
 
 ops = keras.ops
@@ -68,6 +69,7 @@ class RecurrentLayer(keras.layers.Layer):
       block of ``u`` (the other blocks' are those of ``x``), and of the states before,
       the way through ``u`` left out.
 
+    With "native" the steps are taken by a kernel, which a cell calls in `run_native`.
     With "cudnn" all that is left to a layer of Keras' own, which a cell names in
     `keras_kind`; in `are_gates` the blocks that are gates; and in `held` what
     padding adds to each.
@@ -94,7 +96,7 @@ class RecurrentLayer(keras.layers.Layer):
         other sums, states and weights stay in float32, and so does everything outside
         of training.
 
-    implementation : {"loop", "xla", "cudnn"}
+    implementation : {"loop", "native", "xla", "cudnn"}
         What runs the steps.
 
     seed : int
@@ -163,6 +165,11 @@ class RecurrentLayer(keras.layers.Layer):
                 self.keras_kind, self.size, input_shape[-1], dtype=self.dtype_policy
             )
 
+    @property
+    def infers_natively(self) -> bool:
+        """Whether the kernel for the processor takes the steps of `infer`, too."""
+        return self.implementation == "native" and self.size <= WIDEST_FLOAT32
+
     def call(self, inputs, padding, training=False):
         """Hidden states of shape (steps, batch, size).
 
@@ -184,7 +191,8 @@ class RecurrentLayer(keras.layers.Layer):
         if self.implementation == "cudnn":
             return self._call_twin(inputs, padding)
 
-        function = functools.partial(self._run, padding, dtype, training)
+        run = self.run_native if self.implementation == "native" else self._run
+        function = functools.partial(run, padding, dtype, training)
         weights = [self.kernel, self.bias, self.recurrent_kernel]
         if self.reset_after:
             weights.append(self.recurrent_bias)
@@ -289,7 +297,7 @@ class RecurrentLayer(keras.layers.Layer):
 
         All in the kernel's dtype; rows are taken together whatever the shape.
         """
-        rows = _rows(inputs)
+        rows = rows_of_all_steps(inputs)
         # Each is named, for half a batch may hold no text.
         shape = (*ops.shape(inputs)[:-1], self.size)
         x = [
@@ -351,9 +359,9 @@ class RecurrentLayer(keras.layers.Layer):
             of_rows = self._sum_of_products(of_x, transposed)
             gradients = [
                 ops.reshape(of_rows, ops.shape(inputs)),
-                _products(_rows(narrow), of_x),
+                _products(rows_of_all_steps(narrow), of_x),
                 ops.concatenate([_sum_of_rows(block) for block in of_x]),
-                _products(ops.cast(_rows(before), dtype), of_u),
+                _products(ops.cast(rows_of_all_steps(before), dtype), of_u),
             ]
             if self.reset_after:
                 gradients.append(_sum_of_rows(of_u[-1]))
@@ -389,7 +397,7 @@ class RecurrentLayer(keras.layers.Layer):
             reverse=not self.reverse,
             for_xla=self.implementation == "xla",
         )
-        return of_initial, list(map(_rows, of_blocks))
+        return of_initial, list(map(rows_of_all_steps, of_blocks))
 
     def _sum_of_products(self, blocks, kernels):
         products = map(ops.matmul, blocks, kernels)
@@ -404,7 +412,7 @@ class RecurrentLayer(keras.layers.Layer):
         ]
 
 
-def _rows(steps):
+def rows_of_all_steps(steps):
     """All steps of all texts, one a row."""
     return ops.reshape(steps, (-1, steps.shape[-1]))
 

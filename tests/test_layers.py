@@ -44,7 +44,7 @@ def a_layer(kind, **parameters):
     return layer
 
 
-def a_new_layer(kind, **parameters):
+def a_new_layer(kind, size=SIZE, **parameters):
     defaults = {
         "gate_activation": "sigmoid",
         "learn_initial_state": False,
@@ -54,7 +54,7 @@ def a_new_layer(kind, **parameters):
         "implementation": "loop",
         "seed": 0,
     }
-    layer = kind(SIZE, **{**defaults, **parameters})
+    layer = kind(size, **{**defaults, **parameters})
     layer.build((None, None, N_FEATURES))
     return layer
 
@@ -69,7 +69,7 @@ def twin(layer):
     # cuDNN is less exact, and on JAX it gives an LSTM's steps the other way round.
     without_cudnn = {} if type(layer) is SimpleRecurrent else {"use_cudnn": False}
     own = kind[type(layer)](
-        SIZE, return_sequences=True, go_backwards=layer.reverse, **without_cudnn
+        layer.size, return_sequences=True, go_backwards=layer.reverse, **without_cudnn
     )
     own.build((None, None, N_FEATURES))
     own.set_weights(keras_weights(layer))
@@ -109,7 +109,7 @@ def run(layer, x, padding, training=False):
     return keras.ops.convert_to_numpy(function(x, padding))
 
 
-def gradients(function, variables, x, implementation="loop"):
+def gradients(function, variables, x, implementation="loop", size=SIZE):
     """Gradients of an arbitrary function of the hidden states.
 
     Those of the inputs first, then those of the variables.
@@ -126,7 +126,7 @@ def gradients(function, variables, x, implementation="loop"):
         def differentiate(x):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                value = loss(tf.ensure_shape(function(x), (*x.shape[:2], SIZE)))
+                value = loss(tf.ensure_shape(function(x), (*x.shape[:2], size)))
             return tape.gradient(value, [x, *(one.value for one in variables)])
 
         differentiate = compiled(differentiate, implementation)
@@ -155,7 +155,7 @@ def text_by_text(own, x, padding, *, reverse):
     columns = []
     for i in range(x.shape[1]):
         n_padded = int(padding[:, i].sum())
-        hidden = keras.ops.zeros((n_padded, SIZE), x.dtype)
+        hidden = keras.ops.zeros((n_padded, own.units), x.dtype)
         if n_padded < len(padding):
             states = own(x[n_padded:, i][None])[0]
             states = keras.ops.flip(states, axis=0) if reverse else states
@@ -285,7 +285,11 @@ def test_what_runs_on_a_gpu_gives_the_same(
         "learn_initial_state": learn_initial_state,
     }
     implementation = choose_implementation(
-        cell=cell, bidirectional=reverse, precision="float32", **parameters
+        cell=cell,
+        hidden_size=SIZE,
+        bidirectional=reverse,
+        precision="float32",
+        **parameters,
     )
     layer, on_gpu = (
         a_layer(
@@ -321,6 +325,7 @@ def test_cudnn_runs_what_its_kernel_computes(monkeypatch):
     def chosen(**others):
         usual = {
             "cell": "gru",
+            "hidden_size": SIZE,
             "gate_activation": "steep_sigmoid",
             "bidirectional": False,
             "learn_initial_state": False,

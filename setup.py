@@ -1,0 +1,26 @@
+"""What `pyproject.toml` has no place for: the kernel in C, where it can be compiled."""
+
+import platform
+import sys
+
+from setuptools import Extension, setup
+
+# Its instructions are those of x86, its compilers GCC and Clang. Elsewhere, and where
+# no compiler is at hand, TensorFlow takes the steps: slower, with the same results.
+IS_COMPILED = (
+    platform.machine().lower() in ("x86_64", "amd64") and sys.platform != "win32"
+)
+
+kernel = Extension(
+    "skrnn.native._gru",
+    sources=["skrnn/native/gru.c"],
+    depends=[
+        f"skrnn/native/{name}.h"
+        for name in ("functions", "lanes", "products", "products_amx", "steps")
+    ],
+    extra_compile_args=["-std=gnu11", "-O3", "-pthread"],
+    extra_link_args=["-pthread"],
+    optional=True,
+)
+
+setup(ext_modules=[kernel] if IS_COMPILED else [])

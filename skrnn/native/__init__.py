@@ -1,0 +1,320 @@
+"""The steps of a GRU, compiled for the processor.
+
+The formulas are those of `skrnn.cells.GRU`, written in C beside this file. TensorFlow
+takes some thirty small operations for a step, and most of the time goes between them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+
+import numpy as np
+
+# Hidden sizes that the kernels take are a multiple of this.
+WIDTH = 32
+
+# A recurrent kernel in float32 that is wider than this leaves a core's cache at every
+# step; TensorFlow's products were measured faster then.
+WIDEST_FLOAT32 = 256
+
+# In the C file's order: of one precision, the faster ones last.
+_PRECISIONS = {
+    "avx2": "float32",
+    "avx512": "float32",
+    "avx512_bf16": "bfloat16",
+    "amx": "bfloat16",
+}
+
+
+def _arguments(name, *arrays):
+    """As the C file declares them."""
+    sizes = ((one, ctypes.c_int64) for one in ("steps", "batch", "size", "reverse"))
+    fields = [
+        *sizes,
+        ("steepness", ctypes.c_float),
+        *((one, ctypes.c_void_p) for one in arrays),
+    ]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+_Forward = _arguments(
+    "_Forward",
+    "x",
+    "rows",
+    "padding",
+    "recurrent",
+    "bias",
+    "recurrent_bias",
+    "states",
+    "kept",
+    "pooled",
+)
+_Backward = _arguments(
+    "_Backward",
+    "upstream",
+    "padding",
+    "recurrent",
+    "states",
+    "kept",
+    "of_x",
+    "of_u",
+    "of_biases",
+    "of_initial",
+)
+
+
+def _load():
+    """The library, and the names of those kernels that this processor runs."""
+    spec = importlib.util.find_spec("skrnn.native._gru")
+    if spec is None:  # where no compiler was at hand, or another processor
+        return None, ()
+    library = ctypes.CDLL(spec.origin)
+    runs = library.gru_kernels()
+    return library, tuple(name for i, name in enumerate(_PRECISIONS) if runs >> i & 1)
+
+
+_LIBRARY, KERNELS = _load()
+
+
+def fastest_kernel(precision: str) -> str | None:
+    """Name the fastest kernel for products of a precision.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16"}
+        What products are taken in, and what is kept for the way back.
+
+    Returns
+    -------
+    str or None
+        One of `KERNELS`; None where the processor runs none, or none was compiled.
+    """
+    of_precision = [one for one in KERNELS if precision_of(one) == precision]
+    return of_precision[-1] if of_precision else None
+
+
+def precision_of(kernel: str) -> str:
+    """What a kernel's products are taken in, "float32" or "bfloat16"."""
+    return _PRECISIONS[kernel]
+
+
+def _n_threads() -> int:
+    """As many as TensorFlow's operations have, as far as the environment tells."""
+    told = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def forward(
+    x,
+    padding,
+    recurrent,
+    bias,
+    recurrent_bias,
+    initial,
+    *,
+    kernel: str,
+    reverse: bool,
+    steepness: float | None,
+    keeps: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take all steps.
+
+    Parameters
+    ----------
+    x : ndarray of shape (steps, batch, 3 * size)
+        The inputs' products with the kernel's blocks, of the kernel's precision.
+
+    padding : uint8 ndarray of shape (steps, batch)
+        1 at steps that hold no token, 0 at others.
+
+    recurrent : ndarray of shape (size, 3 * size)
+        The recurrent kernel, of `x`'s dtype.
+
+    bias : float32 ndarray of shape (3 * size,)
+        That of the input's products.
+
+    recurrent_bias : float32 ndarray of shape (size,)
+        That of the last block of the state's product.
+
+    initial : float32 ndarray of shape (batch, size)
+        The states before the first step.
+
+    kernel : str
+        One of `KERNELS`.
+
+    reverse : bool
+        Whether to start at the last step and end at the first.
+
+    steepness : float or None
+        That of the sigmoid gates; None for the hard one.
+
+    keeps : bool
+        Whether to keep what `backward` needs.
+
+    Returns
+    -------
+    states : float32 ndarray of shape (steps + 1, batch, size)
+        The states between steps, the first of them `initial`; read backward it is
+        the last.
+
+    kept : ndarray of shape (steps, batch, 4 * size)
+        Of `x`'s dtype; of no steps where nothing is kept.
+    """
+    steps, batch, _ = x.shape
+    size = len(recurrent)
+    states = _empty((steps + 1, batch, size), np.float32)
+    states[-1 if reverse else 0] = initial
+    kept = _empty((steps if keeps else 0, batch, 4 * size), x.dtype)
+    _call(
+        "gru_forward",
+        kernel,
+        _Forward(steps, batch, size, reverse, steepness or 0.0),
+        x=x,
+        padding=padding,
+        recurrent=recurrent,
+        bias=bias,
+        recurrent_bias=recurrent_bias,
+        states=states,
+        kept=kept if keeps else None,
+    )
+    return states, kept
+
+
+def read(
+    x,
+    rows,
+    padding,
+    recurrent,
+    bias,
+    recurrent_bias,
+    initial,
+    *,
+    kernel: str,
+    reverse: bool,
+    steepness: float | None,
+) -> np.ndarray:
+    """Take all steps and pool the states as they come.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows, 3 * size)
+        Products of inputs with the kernel's blocks, of the kernel's precision.
+
+    rows : int32 ndarray of shape (steps, batch)
+        Which of them a step reads.
+
+    padding, recurrent, bias, recurrent_bias, initial, kernel, reverse, steepness
+        As for `forward`.
+
+    Returns
+    -------
+    float32 ndarray of shape (3, batch, size)
+        The last states; the sums of those after steps that hold a token; and the
+        largest of these, minus infinity where there are none.
+    """
+    steps, batch = rows.shape
+    size = len(recurrent)
+    states = np.empty((2, batch, size), np.float32)
+    states[steps % 2 if reverse else 0] = initial
+    pooled = _empty((3, batch, size), np.float32)
+    pooled[1], pooled[2] = 0.0, -np.inf
+    _call(
+        "gru_forward",
+        kernel,
+        _Forward(steps, batch, size, reverse, steepness or 0.0),
+        x=x,
+        rows=rows,
+        padding=padding,
+        recurrent=recurrent,
+        bias=bias,
+        recurrent_bias=recurrent_bias,
+        states=states,
+        pooled=pooled[1:],
+    )
+    pooled[0] = states[0 if reverse else steps % 2]
+    return pooled
+
+
+def backward(
+    upstream,
+    padding,
+    recurrent,
+    states,
+    kept,
+    *,
+    kernel: str,
+    reverse: bool,
+    steepness: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Go all steps back.
+
+    Parameters
+    ----------
+    upstream : float32 ndarray of shape (steps, batch, size)
+        The gradients of the states after each step, those after it left out.
+
+    padding, recurrent, kernel, reverse, steepness
+        As `forward` took them.
+
+    states, kept : ndarrays
+        As `forward` gave them.
+
+    Returns
+    -------
+    of_x, of_u : ndarrays of shape (steps, batch, 3 * size)
+        The gradients of `x` and of the states' products with `recurrent`, of the
+        dtype of `kept`.
+
+    of_biases : float32 ndarray of shape (4, size)
+        Those of the three blocks of `bias`, and of `recurrent_bias`.
+
+    of_initial : float32 ndarray of shape (batch, size)
+        That of `initial`.
+    """
+    steps, batch, size = upstream.shape
+    of_x, of_u = (_empty((steps, batch, 3 * size), kept.dtype) for _ in range(2))
+    of_biases = _empty((4, size), np.float32)
+    of_initial = _empty((batch, size), np.float32)
+    _call(
+        "gru_backward",
+        kernel,
+        _Backward(steps, batch, size, reverse, steepness or 0.0),
+        upstream=upstream,
+        padding=padding,
+        recurrent=recurrent,
+        states=states,
+        kept=kept,
+        of_x=of_x,
+        of_u=of_u,
+        of_biases=of_biases,
+        of_initial=of_initial,
+    )
+    return of_x, of_u, of_biases, of_initial
+
+
+def _empty(shape, dtype):
+    """An array that TensorFlow takes as it is, for it begins at a multiple of 64."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.empty(n_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def _call(function, kernel, arguments, **arrays):
+    # Held until the call is over.
+    arrays = {
+        name: np.ascontiguousarray(array)
+        for name, array in arrays.items()
+        if array is not None
+    }
+    for name, array in arrays.items():
+        setattr(arguments, name, array.ctypes.data)
+    number = list(_PRECISIONS).index(kernel)
+    if getattr(_LIBRARY, function)(number, _n_threads(), ctypes.byref(arguments)):
+        raise MemoryError(f"No memory is left for a matrix of {arguments.size} units.")

@@ -1,0 +1,403 @@
+"""The compiled kernels of the GRU against NumPy, Keras and our own loop."""
+
+import functools
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import ml_dtypes
+import numpy as np
+import pytest
+from corpus import assert_same_model
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from test_layers import a_layer, gradients, inputs, run, text_by_text, twin
+
+from skrnn import RNNTextClassifier, native
+from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn.backend import choose_implementation
+from skrnn.cells import GRU
+from skrnn.gates import GATES
+
+pytestmark = pytest.mark.skipif(
+    not native.KERNELS or not ON_TENSORFLOW,
+    reason="no kernel was compiled for this processor, or TensorFlow calls none",
+)
+
+STEEPNESS = {"hard_sigmoid": None, "steep_sigmoid": 3.75, "sigmoid": 1.0}
+
+# Of the largest number. In bfloat16 a kernel rounds what it hands from step to step.
+TOLERANCE = {"float32": 3e-6, "bfloat16": 3e-2}
+
+IN_FLOAT32 = [one for one in native.KERNELS if native.precision_of(one) == "float32"]
+
+
+def arguments(kernel, steps, size, lengths, seed=0):
+    """What `forward` takes, of reasonable sizes, and gradients from above."""
+    draw = np.random.default_rng(seed)
+    dtype = (
+        np.float32
+        if native.precision_of(kernel) == "float32"
+        else np.dtype(ml_dtypes.bfloat16)
+    )
+    batch = len(lengths)
+
+    def normal(scale, *shape, dtype=np.float32):
+        return draw.normal(0.0, scale, shape).astype(dtype)
+
+    given = {
+        "x": normal(0.7, steps, batch, 3 * size, dtype=dtype),
+        "padding": (np.arange(steps)[:, None] < steps - np.array(lengths)).astype(
+            np.uint8
+        ),
+        "recurrent": normal(0.7 / np.sqrt(size), size, 3 * size, dtype=dtype),
+        "bias": normal(0.1, 3 * size),
+        "recurrent_bias": normal(0.1, size),
+        "initial": normal(0.5, batch, size),
+    }
+    return given, normal(1.0, steps, batch, size)
+
+
+def there_and_back(kernel, given, upstream, *, reverse=False, gate="sigmoid"):
+    """The states after each step, and all gradients."""
+    options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
+    states, kept = native.forward(**given, **options, keeps=True)
+    found = native.backward(
+        upstream, given["padding"], given["recurrent"], states, kept, **options
+    )
+    return states[:-1] if reverse else states[1:], *found
+
+
+def by_numpy(given, upstream, *, reverse, gate):
+    """The same in float64, one step and one text after the other."""
+    x, padding, recurrent, bias, recurrent_bias, initial = (
+        np.asarray(one, np.float64) for one in given.values()
+    )
+    steepness = STEEPNESS[gate]
+    if steepness is None:
+
+        def function(x):
+            return np.clip(x + 0.5, 0.0, 1.0)
+
+        def slope(y):
+            return ((y > 0) & (y < 1)).astype(float)
+    else:
+
+        def function(x):
+            return 1 / (1 + np.exp(-steepness * x))
+
+        def slope(y):
+            return steepness * y * (1 - y)
+
+    size = len(recurrent)
+    hidden = np.zeros(upstream.shape)
+    of_x, of_u = np.zeros(x.shape), np.zeros(x.shape)
+    of_biases, of_initial = np.zeros((4, size)), np.zeros(initial.shape)
+    order = [*range(len(x))][:: -1 if reverse else 1]
+    for i in range(x.shape[1]):
+        present = [t for t in order if not padding[t, i]]
+        h, seen = initial[i], {}
+        for t in order:
+            if t in present:
+                u_z, u_r, u_c = np.split(h @ recurrent, 3)
+                x_z, x_r, x_c = np.split(x[t, i] + bias, 3)
+                z, r, u = function(x_z + u_z), function(x_r + u_r), u_c + recurrent_bias
+                c = np.tanh(x_c + r * u)
+                seen[t] = h, z, r, c, u
+                h = z * h + (1 - z) * c
+            hidden[t, i] = h
+        of_h = np.zeros(size)
+        for t in reversed(order):
+            of_h = of_h + upstream[t, i]
+            if t not in present:
+                continue
+            before, z, r, c, u = seen[t]
+            of_c = of_h * (1 - z) * (1 - c * c)
+            of_z = of_h * (before - c) * slope(z)
+            of_r = of_c * u * slope(r)
+            of_x[t, i] = np.concatenate([of_z, of_r, of_c])
+            of_u[t, i] = np.concatenate([of_z, of_r, of_c * r])
+            of_biases += np.stack([of_z, of_r, of_c, of_c * r])
+            of_h = of_h * z + recurrent @ of_u[t, i]
+        of_initial[i] = of_h
+    return hidden, of_x, of_u, of_biases, of_initial
+
+
+@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kernel", native.KERNELS)
+@settings(max_examples=8)
+@given(
+    size=st.sampled_from([32, 64, 96]),
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=70),
+)
+@example(size=32, lengths=[1])
+@example(size=32, lengths=[0, 0])
+# One text more than are taken together, and more than fit in a half of those.
+@example(size=64, lengths=[9] * 33)
+@example(size=96, lengths=[5, 0, 9] * 7)
+def test_kernels_compute_what_numpy_does(kernel, reverse, gate, size, lengths):
+    precision = native.precision_of(kernel)
+    if precision == "bfloat16" and gate == "hard_sigmoid":
+        pytest.skip("rounded to 0 or 1 its slope is another, so no bound holds")
+    given, upstream = arguments(kernel, 9, size, lengths)
+    found = there_and_back(kernel, given, upstream, reverse=reverse, gate=gate)
+    expected = by_numpy(given, upstream, reverse=reverse, gate=gate)
+    for one, other in zip(found, expected, strict=True):
+        scale = np.abs(other).max(initial=1e-30)
+        np.testing.assert_allclose(
+            one.astype(np.float64), other, rtol=0, atol=TOLERANCE[precision] * scale
+        )
+
+
+@pytest.mark.parametrize("kernel", set(native.KERNELS) - set(IN_FLOAT32))
+def test_hard_gates_in_bfloat16_are_near_those_of_float32(kernel):
+    given, upstream = arguments(kernel, 9, 64, [9, 3, 0, 7] * 10)
+    found = there_and_back(kernel, given, upstream, gate="hard_sigmoid")
+    expected = by_numpy(given, upstream, reverse=False, gate="hard_sigmoid")
+    for one, other in zip(found, expected, strict=True):
+        error = np.linalg.norm(one.astype(np.float64) - other)
+        assert error < 0.1 * np.linalg.norm(other)
+
+
+@pytest.mark.parametrize("kernel", native.KERNELS)
+def test_no_text_depends_on_another(kernel):
+    lengths = [5, 0, 3, 1] * 12
+    given, upstream = arguments(kernel, 5, 64, lengths)
+    hidden, of_x, *_ = there_and_back(kernel, given, upstream)
+    for i in range(len(lengths)):
+        alone = {
+            name: array[:, i : i + 1] if name in ("x", "padding") else array
+            for name, array in given.items()
+        }
+        alone["initial"] = given["initial"][i : i + 1]
+        own, of_own, *_ = there_and_back(kernel, alone, upstream[:, i : i + 1])
+        np.testing.assert_array_equal(own, hidden[:, i : i + 1])
+        np.testing.assert_array_equal(of_own, of_x[:, i : i + 1])
+
+
+@pytest.mark.parametrize("kernel", native.KERNELS)
+def test_the_number_of_threads_changes_no_text(kernel, monkeypatch):
+    given, upstream = arguments(kernel, 5, 32, [5, 4, 2] * 30)
+    found = []
+    for n_threads in ("1", "3", "100"):
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", n_threads)
+        found.append(there_and_back(kernel, given, upstream))
+    for other in found[1:]:
+        for name, one, own in zip(
+            ("hidden", "of_x", "of_u", "of_biases", "of_initial"),
+            other,
+            found[0],
+            strict=True,
+        ):
+            if name == "of_biases":  # a sum over all texts
+                np.testing.assert_allclose(one, own, rtol=1e-4, atol=1e-4)
+            else:
+                np.testing.assert_array_equal(one, own)
+
+
+@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("gate", GATES)
+def test_what_is_no_number_is_kept(kernel, gate):
+    given, upstream = arguments(kernel, 3, 32, [3, 3])
+    given["x"][0, 0] = np.nan
+    hidden, *_ = there_and_back(kernel, given, upstream, gate=gate)
+    assert np.isnan(hidden[:, 0]).all()
+    assert np.isfinite(hidden[:, 1]).all()
+
+
+@pytest.mark.parametrize("kernel", native.KERNELS)
+def test_no_texts_and_no_steps(kernel):
+    for steps, lengths in ((0, [0, 0]), (3, [])):
+        given, upstream = arguments(kernel, steps, 32, lengths)
+        hidden, *_, of_biases, of_initial = there_and_back(kernel, given, upstream)
+        assert hidden.shape == (steps, len(lengths), 32)
+        np.testing.assert_array_equal(of_biases, 0)
+        np.testing.assert_array_equal(of_initial, 0)
+
+
+def layers(**parameters):
+    """The same layer run by the loop and by a kernel."""
+    pair = [
+        a_layer(GRU, size=32, implementation=one, **parameters)
+        for one in ("loop", "native")
+    ]
+    draw = np.random.default_rng(0)
+    for weights in zip(*(one.trainable_variables for one in pair), strict=True):
+        drawn = draw.normal(0.0, 0.2, weights[0].shape)
+        for weight in weights:
+            weight.assign(drawn)
+    return pair
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("learn_initial_state", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("gate_activation", GATES)
+def test_a_layer_is_the_same_by_loop_and_kernel(
+    gate_activation, reverse, learn_initial_state, training
+):
+    loop, kernel = layers(
+        gate_activation=gate_activation,
+        reverse=reverse,
+        learn_initial_state=learn_initial_state,
+    )
+    x, padding = inputs([6, 0, 3, 1])
+    np.testing.assert_allclose(
+        run(kernel, x, padding, training),
+        run(loop, x, padding, training),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+    of_kernel, of_loop = (
+        gradients(
+            functools.partial(one, padding=padding, training=training),
+            one.trainable_variables,
+            x,
+            size=one.size,
+        )
+        for one in (kernel, loop)
+    )
+    for one, other in zip(of_kernel, of_loop, strict=True):
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@settings(max_examples=4)
+@given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=6))
+def test_a_layer_by_the_kernel_is_that_of_keras(reverse, lengths):
+    _, layer = layers(reverse=reverse)
+    x, padding = inputs(lengths)
+    expected = text_by_text(twin(layer), x, padding, reverse=reverse)
+    np.testing.assert_allclose(
+        run(layer, x, padding, training=True)[~padding],
+        keras.ops.convert_to_numpy(expected)[~padding],
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+def test_what_is_chosen_to_run_natively(monkeypatch):
+    def chosen(**others):
+        usual = {
+            "cell": "gru",
+            "hidden_size": 64,
+            "gate_activation": "hard_sigmoid",
+            "bidirectional": True,
+            "learn_initial_state": True,
+            "precision": "float32",
+        }
+        return choose_implementation(**{**usual, **others})
+
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.native.KERNELS", ("avx512",))
+    assert chosen() == "native"
+    assert chosen(gate_activation="sigmoid", bidirectional=False) == "native"
+    assert chosen(cell="lstm") == "loop"
+    assert chosen(hidden_size=50) == "loop"
+    assert chosen(hidden_size=512) == "loop"
+    assert chosen(precision="bfloat16") == "loop"
+    monkeypatch.setattr("skrnn.native.KERNELS", ("avx512", "amx"))
+    assert chosen(precision="bfloat16", hidden_size=512) == "native"
+    monkeypatch.setattr("skrnn.native.KERNELS", ())
+    assert chosen() == "loop"
+    monkeypatch.undo()
+    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    assert chosen(gate_activation="sigmoid", bidirectional=False) == "cudnn"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_fit_is_the_same_by_loop_and_kernel(precision, monkeypatch, docstrings):
+    if native.fastest_kernel(precision) is None:
+        pytest.skip("this processor runs no kernel in bfloat16")
+    texts, labels = docstrings
+    fitted, probabilities = {}, {}
+    for implementation, kernels in (("native", native.KERNELS), ("loop", ())):
+        monkeypatch.setattr("skrnn.native.KERNELS", kernels)
+        classifier = RNNTextClassifier(
+            embedding_size=32,
+            hidden_size=32,
+            wide=False,
+            epochs=1,
+            precision=precision,
+            random_state=0,
+        ).fit(texts, labels)
+        assert classifier.model_.encoder.implementation == implementation
+        fitted[implementation] = pickle.dumps(classifier)
+        # Of many texts and of one, which are read in ways of their own.
+        probabilities[implementation] = np.concatenate(
+            [classifier.predict_proba(texts[:40]), classifier.predict_proba(texts[:1])]
+        )
+    tolerance = 1e-4 if precision == "float32" else 2e-2
+    np.testing.assert_allclose(*probabilities.values(), atol=tolerance)
+    # A pickle runs by what it meets: no kernel here.
+    moved = pickle.loads(fitted["native"])
+    assert moved.model_.encoder.implementation == "loop"
+    np.testing.assert_allclose(
+        moved.predict_proba(texts[:40]), probabilities["native"][:40], atol=1e-5
+    )
+
+
+def test_pooled_answers_are_those_of_all_steps(docstrings):
+    texts, labels = docstrings
+    for parameters in (
+        {},
+        {"bidirectional": True, "n_layers": 2, "learn_initial_state": True},
+        {"pooling": "mean", "gate_activation": "steep_sigmoid"},
+        {"pooling": "last", "hidden_size": 64},
+    ):
+        classifier = RNNTextClassifier(
+            **{
+                "embedding_size": 16,
+                "hidden_size": 32,
+                "wide": False,
+                "embeddings": None,
+                "epochs": 1,
+                "random_state": 0,
+                **parameters,
+            }
+        ).fit(texts, labels)
+        assert classifier.model_.encoder.implementation == "native"
+        # A few texts are read step by step, many from tables.
+        few = np.concatenate(
+            [classifier.predict_proba(texts[i : i + 5]) for i in range(0, 60, 5)]
+        )
+        np.testing.assert_allclose(classifier.predict_proba(texts[:60]), few, atol=1e-6)
+
+
+def test_fits_repeat_bit_for_bit(docstrings):
+    texts, labels = docstrings
+
+    def fitted():
+        return RNNTextClassifier(
+            embedding_size=32, hidden_size=32, epochs=2, random_state=0
+        ).fit(texts, labels)
+
+    one, other = fitted(), fitted()
+    assert one.model_.encoder.implementation == "native"
+    assert_same_model(one, other, texts)
+
+
+def test_threads_may_ask_at_once(docstrings):
+    texts, labels = docstrings
+    classifier = RNNTextClassifier(
+        embedding_size=32, hidden_size=32, epochs=1, random_state=0
+    ).fit(texts, labels)
+    expected = [classifier.predict_proba(texts[i : i + 1]) for i in range(20)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            answers = pool.map(
+                classifier.predict_proba, [texts[i : i + 1] for i in range(20)]
+            )
+            np.testing.assert_array_equal(list(answers), expected)
+
+
+def test_lack_of_memory_is_explained(monkeypatch, docstrings):
+    texts, labels = docstrings
+
+    def lacking(shape, dtype):
+        raise MemoryError("Unable to allocate")
+
+    monkeypatch.setattr("skrnn.native._empty", lacking)
+    with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):
+        RNNTextClassifier(hidden_size=32, wide=False).fit(texts, labels)
