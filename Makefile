@@ -60,7 +60,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/clang-format -i $(KERNEL)
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	rm -rf docs/_build docs/auto_examples docs/generated examples/*.html
 	rm -f skrnn/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

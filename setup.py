@@ -2,22 +2,18 @@
 
 import platform
 import sys
+from glob import glob
 
 from setuptools import Extension, setup
 
 # Its instructions are those of x86, its compilers GCC and Clang. Elsewhere, and where
 # no compiler is at hand, TensorFlow takes the steps: slower, with the same results.
-IS_COMPILED = (
-    platform.machine().lower() in ("x86_64", "amd64") and sys.platform != "win32"
-)
+IS_COMPILED = platform.machine() == "x86_64" and sys.platform == "linux"
 
 kernel = Extension(
     "skrnn.native._gru",
     sources=["skrnn/native/gru.c"],
-    depends=[
-        f"skrnn/native/{name}.h"
-        for name in ("functions", "lanes", "products", "products_amx", "steps")
-    ],
+    depends=glob("skrnn/native/*.h"),
     extra_compile_args=["-std=gnu11", "-O3", "-pthread"],
     extra_link_args=["-pthread"],
     optional=True,

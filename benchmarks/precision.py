@@ -22,6 +22,12 @@ def main():
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--size", default="128/128", help="embedding/hidden")
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=["float32", "bfloat16"],
+        default=["float32", "bfloat16"],
+    )
     parser.add_argument("--every", type=int, default=1, help="take every n-th review")
     parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
@@ -34,7 +40,7 @@ def main():
     rows = []
     print("seed  precision   accuracy  log loss  seconds to fit")
     for seed in arguments.seeds:
-        for precision in ("float32", "bfloat16"):
+        for precision in arguments.precision:
             classifier = RNNTextClassifier(
                 embedding_size=embedding_size,
                 hidden_size=hidden_size,

@@ -125,20 +125,22 @@ def values_a_batch() -> int:
 _CPUINFO = Path("/proc/cpuinfo")
 
 
-def fastest_precision(hidden_size: int) -> str:
+def fastest_precision(cell: str, hidden_size: int) -> str:
     """Tell what matrix products to take, as far as was measured.
 
     Parameters
     ----------
-    hidden_size : int
-        Width of the hidden states.
+    cell, hidden_size
+        Those of `SequenceEncoder`.
 
     Returns
     -------
     {"bfloat16", "float32"}
-        "bfloat16" from a size of 128 on, where TensorFlow runs on a processor with AMX;
-        and from 256 on, on one of AMD's with instructions for bfloat16. Only Linux
-        tells. Else, and where Keras computes in more than float32, "float32".
+        "bfloat16" from a size of 256 on, where TensorFlow runs on a processor that
+        multiplies it faster than float32, which only Linux tells: one with AMX, or one
+        of AMD's with instructions for it; and from 128 on with AMX where a kernel of
+        `skrnn.native` takes the steps. Else, and where Keras computes in more than
+        float32, "float32".
     """
     if (
         not ON_TENSORFLOW
@@ -150,7 +152,8 @@ def fastest_precision(hidden_size: int) -> str:
     words = set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
     # With Intel's instructions for it but no AMX a step took 1.4 times as long.
     if "amx_bf16" in words:
-        least = 128
+        # Of smaller products TensorFlow's loop gains a few hundredths.
+        least = 128 if _runs_natively(cell, hidden_size, "bfloat16") else 256
     elif {"AuthenticAMD", "avx512_bf16"} <= words:
         least = 256
     else:
@@ -186,7 +189,9 @@ def memory_errors_explained(what_to_lower: str):
 def _is_out_of_memory(error: Exception) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     return (
-        not names.isdisjoint({"ResourceExhaustedError", "OutOfMemoryError"})
+        not names.isdisjoint(
+            {"ResourceExhaustedError", "OutOfMemoryError", "MemoryError"}
+        )
         # JAX and PyTorch's CPU have no type of their own for it.
         or "RESOURCE_EXHAUSTED" in str(error)
         or "can't allocate memory" in str(error)

@@ -543,7 +543,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         }
         encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
         encoder["precision"] = (
-            fastest_precision(self.hidden_size)
+            fastest_precision(self.cell, self.hidden_size)
             if self.precision == "auto"
             else self.precision
         )

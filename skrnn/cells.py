@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-
 from skrnn._keras import keras
 from skrnn.gates import OPEN
-from skrnn.loops import native_backward, native_forward, native_read
-from skrnn.native import fastest_kernel
-from skrnn.pooling import RunningPool
-from skrnn.recurrent import RecurrentLayer, rows_of_all_steps
+from skrnn.recurrent import RecurrentLayer
 
 ops = keras.ops
 
@@ -82,102 +77,6 @@ class GRU(RecurrentLayer):
         of_z = of_h * (before - c) * self.gate.slope(new)
         of_r = of_c * u_c * self.gate.slope(r)
         return (of_z, of_r, of_c), of_c * r, (of_h - of_new,)
-
-    @property
-    def _native_options(self):
-        return {
-            "reverse": self.reverse,
-            "steepness": getattr(self.gate, "steepness", None),
-        }
-
-    def run_native(
-        self, padding, dtype, keeps, inputs, kernel, bias, recurrent, *others
-    ):
-        """Hidden states, and their gradient, by the kernel for the processor.
-
-        It adds the biases itself, in float32, and sums their gradients.
-        """
-        recurrent_bias, *learned = others
-        _, (initial,) = self._initial(ops.shape(inputs)[1], learned)
-        padding = ops.cast(padding[:, :, 0], "uint8")
-        rows = rows_of_all_steps(ops.cast(inputs, dtype))
-        kernel, recurrent = ops.cast(kernel, dtype), ops.cast(recurrent, dtype)
-        shape = (*ops.shape(inputs)[:2], self.n_blocks * self.size)
-        x = ops.reshape(ops.matmul(rows, kernel), shape)
-        options = {**self._native_options, "kernel": fastest_kernel(dtype)}
-        forward = functools.partial(
-            native_forward,
-            x,
-            padding,
-            recurrent,
-            bias,
-            recurrent_bias,
-            initial,
-            **options,
-        )
-        hidden, before, states, kept = forward(keeps=keeps)
-
-        def gradient(upstream):
-            of_x, of_u, of_biases, of_initial = native_backward(
-                upstream,
-                padding,
-                recurrent,
-                states,
-                kept if keeps else forward(keeps=True)[-1],
-                **options,
-            )
-            of_x, of_u = rows_of_all_steps(of_x), rows_of_all_steps(of_u)
-            narrow_before = rows_of_all_steps(ops.cast(before, dtype))
-            gradients = [
-                ops.reshape(ops.matmul(of_x, ops.transpose(kernel)), ops.shape(inputs)),
-                ops.matmul(ops.transpose(rows), of_x),
-                ops.reshape(of_biases[:-1], (-1,)),
-                ops.matmul(ops.transpose(narrow_before), of_u),
-                of_biases[-1],
-            ]
-            if self.learn_initial_state:
-                gradients.append(ops.sum(of_initial, axis=0))
-            return tuple(map(self._exact, gradients))
-
-        return hidden, gradient
-
-    def tabulate(self, inputs, padding):
-        """As for all cells; but all blocks side by side where a kernel looks up."""
-        if not self.infers_natively:
-            return super().tabulate(inputs, padding)
-        return [ops.matmul(inputs, self.kernel)]
-
-    def infer(self, inputs, padding, *, tables=None, pooling=None):
-        """As for all cells."""
-        if not self.infers_natively:
-            return super().infer(inputs, padding, tables=tables, pooling=pooling)
-        learned = self.initial_states if self.learn_initial_state else ()
-        _, (initial,) = self._initial(ops.shape(padding)[1], learned)
-        weights = [
-            ops.convert_to_tensor(one)
-            for one in (self.recurrent_kernel, self.bias, self.recurrent_bias)
-        ]
-        of_steps = ops.cast(padding, "uint8")
-        options = {**self._native_options, "kernel": fastest_kernel("float32")}
-        if tables is None:
-            rows = rows_of_all_steps(inputs)
-            x = ops.matmul(rows, self.kernel)
-            inputs = ops.reshape(ops.arange(ops.shape(rows)[0]), ops.shape(padding))
-        else:
-            (x,) = tables
-        if pooling is None:
-            x = ops.take(x, inputs, axis=0)
-            hidden, *_ = native_forward(
-                x, of_steps, *weights, initial, keeps=False, **options
-            )
-            return hidden
-        last, sums, largest = native_read(
-            x, inputs, of_steps, *weights, initial, **options
-        )
-        running = RunningPool(pooling)
-        carried = {part: one for part, one in (("mean", sums), ("max", largest))}
-        padding = ops.cast(padding, self.compute_dtype)[:, :, None]
-        return running.finish(carried, last, padding)
 
 
 class LSTM(RecurrentLayer):

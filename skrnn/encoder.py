@@ -216,8 +216,8 @@ class SequenceEncoder(keras.Model):
 
         Returns
         -------
-        list of lists of tensors of shape (n_ids, hidden_size)
-            A list for each direction of the first level.
+        list of lists of tensors, each a row an id
+            A list for each direction of the first level, see `RecurrentLayer.tabulate`.
         """
         vectors, padding = self.embedding(ids), ops.equal(ids, PADDING_ID)
         layers = self.recurrent_layers[: len(self.directions)]

@@ -173,14 +173,14 @@ def _scan_with_arrays(step, initial, inputs, kept, reverse):
     return states, arrays[:n_outputs], arrays[n_outputs:]
 
 
-def native_forward(x, padding, recurrent, bias, recurrent_bias, initial, **options):
+def native_forward(x, padding, recurrent, *others, **options):
     """Take all steps of a GRU by the kernel for the processor.
 
     For TensorFlow, as `native_backward` is.
 
     Parameters
     ----------
-    x, padding, recurrent, bias, recurrent_bias, initial : tensors
+    x, padding, recurrent, *others : tensors
         See `skrnn.native.forward`.
 
     **options
@@ -196,14 +196,14 @@ def native_forward(x, padding, recurrent, bias, recurrent_bias, initial, **optio
     """
     states, kept = tf.numpy_function(
         functools.partial(native.forward, **options),
-        [x, padding, recurrent, bias, recurrent_bias, initial],
+        [x, padding, recurrent, *others],
         [tf.float32, x.dtype],
         stateful=False,
     )
     # One array and no copies: a part of the first axis is read in place.
     parts = [states[1:], states[:-1]]
     for part in parts:
-        part.set_shape((*x.shape[:2], initial.shape[-1]))
+        part.set_shape((*padding.shape, recurrent.shape[0]))
     return *(reversed(parts) if options["reverse"] else parts), states, kept
 
 
@@ -230,11 +230,11 @@ def native_backward(upstream, padding, recurrent, states, kept, **options):
         dtypes,
         stateful=False,
     )
-    size = upstream.shape[-1]
+    size = recurrent.shape[0]
     for one in of_blocks:
-        one.set_shape((*upstream.shape[:2], 3 * size))
+        one.set_shape((*padding.shape, 3 * size))
     of_biases.set_shape((4, size))
-    of_initial.set_shape((upstream.shape[1], size))
+    of_initial.set_shape((padding.shape[1], size))
     return *of_blocks, of_biases, of_initial
 
 

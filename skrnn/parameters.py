@@ -267,13 +267,13 @@ batch_size : int, default=64
     Number of texts an update.
 
 precision : {"auto", "float32", "bfloat16"}, default="auto"
-    What the recurrent layers' matrix products are taken in while training, the
-    inputs' with their bias. Weights, states and all other sums stay in float32, and
-    so does all of prediction.
-    "auto" is "bfloat16" where it pays: from a `hidden_size` of 256 on, with
-    TensorFlow on Linux and a processor that multiplies it faster than float32: one
-    with AMX, or one of AMD's with AVX-512 instructions for it; else "float32".
-    ``model_.encoder.precision`` tells which it was.
+    What the recurrent layers' matrix products are taken in while training, and what
+    is kept of a step for the way back. Weights, states and all other sums stay in
+    float32, and so does all of prediction.
+    "auto" is "bfloat16" where it pays, with TensorFlow on Linux: from a `hidden_size`
+    of 128 on with a processor that has AMX, from 256 on with one of AMD's with AVX-512
+    instructions for it; else "float32". ``model_.encoder.precision`` tells which it
+    was.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and
@@ -314,7 +314,8 @@ tokenizer_ : Tokenizer
 model_ : SequenceModel
     The trained `keras.Model`. Its ``encoder`` maps padded ids to
     representations, its ``head`` representations to scores.
-    ``encoder.implementation`` tells what runs the recurrent layers.
+    ``encoder.implementation`` tells what runs the recurrent layers: "native" is a
+    kernel in C, "loop" TensorFlow's loop, both on a CPU.
 
 wide_ : WidePart or None
     The linear model beside the network.

@@ -15,6 +15,7 @@ from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, rows_of, scan
 from skrnn.native import WIDEST_FLOAT32
+from skrnn.native_gru import NativeGRU, rows_of_all_steps
 from skrnn.pooling import RunningPool
 
 ops = keras.ops
@@ -69,8 +70,8 @@ class RecurrentLayer(keras.layers.Layer):
       block of ``u`` (the other blocks' are those of ``x``), and of the states before,
       the way through ``u`` left out.
 
-    With "native" the steps are taken by a kernel, which a cell calls in `run_native`.
-    With "cudnn" all that is left to a layer of Keras' own, which a cell names in
+    With "native", which is for a GRU alone, a kernel takes the steps. With "cudnn" all
+    that is left to a layer of Keras' own, which a cell names in
     `keras_kind`; in `are_gates` the blocks that are gates; and in `held` what
     padding adds to each.
 
@@ -92,9 +93,9 @@ class RecurrentLayer(keras.layers.Layer):
         Factor of the sum of squares of both kernels, added to the loss.
 
     precision : {"float32", "bfloat16"}
-        What matrix products are taken in while training, the inputs' with their bias;
-        other sums, states and weights stay in float32, and so does everything outside
-        of training.
+        What matrix products are taken in while training, a loop's of the inputs with
+        their bias; other sums, states and weights stay in float32, and so does
+        everything outside of training.
 
     implementation : {"loop", "native", "xla", "cudnn"}
         What runs the steps.
@@ -160,6 +161,9 @@ class RecurrentLayer(keras.layers.Layer):
                 )
                 for i in range(self.n_states)
             ]
+        if self.implementation == "native":
+            steepness = getattr(self.gate, "steepness", None)
+            self._native = NativeGRU(steepness=steepness, reverse=self.reverse)
         if self.implementation == "cudnn":
             self._twin = KerasTwin(
                 self.keras_kind, self.size, input_shape[-1], dtype=self.dtype_policy
@@ -191,7 +195,7 @@ class RecurrentLayer(keras.layers.Layer):
         if self.implementation == "cudnn":
             return self._call_twin(inputs, padding)
 
-        run = self.run_native if self.implementation == "native" else self._run
+        run = self._native.run if self.implementation == "native" else self._run
         function = functools.partial(run, padding, dtype, training)
         weights = [self.kernel, self.bias, self.recurrent_kernel]
         if self.reset_after:
@@ -229,15 +233,18 @@ class RecurrentLayer(keras.layers.Layer):
 
         Returns
         -------
-        list of tensors of shape (n_rows, size), one a block
+        list of tensors of shape (n_rows, size), one a block; or one of all blocks side
+            by side, for a kernel
         """
+        if self.infers_natively:
+            return [ops.matmul(inputs, self.kernel)]
         padding = ops.cast(padding, self.compute_dtype)[:, None]
         return self._project(inputs, self.kernel, self.bias, padding)
 
     def infer(self, inputs, padding, *, tables=None, pooling: str | None = None):
         """What `call` gives outside of training, or its pooling; without a gradient.
 
-        For TensorFlow's own loop, "loop".
+        For TensorFlow on a CPU, "loop" and "native".
 
         Parameters
         ----------
@@ -257,6 +264,16 @@ class RecurrentLayer(keras.layers.Layer):
         -------
         tensor of shape (steps, batch, size), (batch, size) or (batch, 3 * size)
         """
+        if self.infers_natively:
+            weights = [self.recurrent_kernel, self.bias, self.recurrent_bias]
+            if self.learn_initial_state:
+                weights += self.initial_states
+            weights = map(ops.convert_to_tensor, weights)
+            if tables is None:
+                x, rows = ops.matmul(rows_of_all_steps(inputs), self.kernel), None
+            else:
+                (x,), rows = tables, inputs
+            return self._native.infer(x, rows, padding, pooling, *weights)
         padding = ops.cast(padding, self.compute_dtype)[:, :, None]
         if tables is None:
             read = tuple(self._project(inputs, self.kernel, self.bias, padding))
@@ -410,11 +427,6 @@ class RecurrentLayer(keras.layers.Layer):
         return [
             wide[..., i * self.size : (i + 1) * self.size] for i in range(self.n_blocks)
         ]
-
-
-def rows_of_all_steps(steps):
-    """All steps of all texts, one a row."""
-    return ops.reshape(steps, (-1, steps.shape[-1]))
 
 
 def _products(rows, blocks):

@@ -19,6 +19,9 @@ WIDTH = 32
 # step; TensorFlow's products were measured faster then.
 WIDEST_FLOAT32 = 256
 
+# As the C file has room for.
+_MOST_THREADS = 64
+
 # In the C file's order: of one precision, the faster ones last.
 _PRECISIONS = {
     "avx2": "float32",
@@ -70,8 +73,12 @@ def _load():
     spec = importlib.util.find_spec("skrnn.native._gru")
     if spec is None:  # where no compiler was at hand, or another processor
         return None, ()
-    library = ctypes.CDLL(spec.origin)
-    runs = library.gru_kernels()
+    try:
+        library = ctypes.CDLL(spec.origin)
+    except OSError:  # compiled for another system
+        return None, ()
+    sizes = (ctypes.sizeof(_Forward), ctypes.sizeof(_Backward))
+    runs = library.gru_kernels(*map(ctypes.c_size_t, sizes))
     return library, tuple(name for i, name in enumerate(_PRECISIONS) if runs >> i & 1)
 
 
@@ -104,10 +111,12 @@ def _n_threads() -> int:
     """As many as TensorFlow's operations have, as far as the environment tells."""
     told = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
     if told.isdecimal() and int(told):
-        return int(told)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        n_threads = int(told)
+    elif hasattr(os, "sched_getaffinity"):
+        n_threads = len(os.sched_getaffinity(0))
+    else:
+        n_threads = os.cpu_count() or 1
+    return min(n_threads, _MOST_THREADS)
 
 
 def forward(
@@ -117,6 +126,7 @@ def forward(
     bias,
     recurrent_bias,
     initial,
+    rows=None,
     *,
     kernel: str,
     reverse: bool,
@@ -127,7 +137,7 @@ def forward(
 
     Parameters
     ----------
-    x : ndarray of shape (steps, batch, 3 * size)
+    x : ndarray of shape (steps, batch, 3 * size) or (n_rows, 3 * size)
         The inputs' products with the kernel's blocks, of the kernel's precision.
 
     padding : uint8 ndarray of shape (steps, batch)
@@ -144,6 +154,9 @@ def forward(
 
     initial : float32 ndarray of shape (batch, size)
         The states before the first step.
+
+    rows : int32 ndarray of shape (steps, batch), default=None
+        Which row of `x` a step reads; None where `x` has all steps.
 
     kernel : str
         One of `KERNELS`.
@@ -166,7 +179,7 @@ def forward(
     kept : ndarray of shape (steps, batch, 4 * size)
         Of `x`'s dtype; of no steps where nothing is kept.
     """
-    steps, batch, _ = x.shape
+    steps, batch = padding.shape
     size = len(recurrent)
     states = _empty((steps + 1, batch, size), np.float32)
     states[-1 if reverse else 0] = initial
@@ -176,6 +189,7 @@ def forward(
         kernel,
         _Forward(steps, batch, size, reverse, steepness or 0.0),
         x=x,
+        rows=rows,
         padding=padding,
         recurrent=recurrent,
         bias=bias,
@@ -306,15 +320,26 @@ def _empty(shape, dtype):
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
+# Of those arrays that are not float32; None: of the kernel's precision.
+_DTYPES = {
+    "rows": np.dtype(np.int32),
+    "padding": np.dtype(np.uint8),
+    **dict.fromkeys(("x", "recurrent", "kept", "of_x", "of_u")),
+}
+
+
 def _call(function, kernel, arguments, **arrays):
-    # Held until the call is over.
-    arrays = {
-        name: np.ascontiguousarray(array)
-        for name, array in arrays.items()
-        if array is not None
-    }
+    held = []
     for name, array in arrays.items():
+        if array is None:
+            continue
+        dtype = _DTYPES.get(name, np.dtype(np.float32)) or arrays["recurrent"].dtype
+        if array.dtype != dtype:
+            raise TypeError(f"`{name}` is {array.dtype} and not {dtype}.")
+        array = np.ascontiguousarray(array)
         setattr(arguments, name, array.ctypes.data)
+        # Until the call is over.
+        held.append(array)
     number = list(_PRECISIONS).index(kernel)
     if getattr(_LIBRARY, function)(number, _n_threads(), ctypes.byref(arguments)):
         raise MemoryError(f"No memory is left for a matrix of {arguments.size} units.")

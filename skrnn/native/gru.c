@@ -1,4 +1,4 @@
-/* The steps of a GRU on x86 processors, called from gru.py beside this file. */
+/* The steps of a GRU on x86 processors, called from __init__.py beside this file. */
 
 #include <cpuid.h>
 #include <immintrin.h>
@@ -14,6 +14,8 @@
 
 /* Texts that are taken together: two tiles of AMX. */
 #define ROWS 32
+/* And where there are many threads: each takes its time to start. */
+#define FEWEST_ROWS 8
 #define MOST_THREADS 64
 
 /* Arrays have their steps first: (steps, batch, size), with n blocks side by side
@@ -92,6 +94,9 @@ struct kernel {
 #undef NAME
 #undef FEATURES
 
+/* What has no kernel here is never chosen. */
+#if (defined(__clang__) && __clang_major__ >= 12) || \
+    (!defined(__clang__) && __GNUC__ >= 11)
 #define BFLOAT16
 #define NAME(function) function##_avx512_bf16
 #define FEATURES "avx512f,avx512bf16"
@@ -108,6 +113,10 @@ struct kernel {
 
 static const struct kernel *const kernels[] = {&kernel_avx2, &kernel_avx512,
                                                &kernel_avx512_bf16, &kernel_amx};
+#else
+static const struct kernel *const kernels[] = {&kernel_avx2, &kernel_avx512, NULL,
+                                               NULL};
+#endif
 
 /* Linux lets a process use AMX's tiles only after it has asked. */
 static int may_use_tiles(void) {
@@ -119,17 +128,27 @@ static int may_use_tiles(void) {
 #endif
 }
 
-/* Which of the kernels this processor runs, in their order, a bit each. */
-int gru_kernels(void) {
+/* Which of the kernels this processor runs, in their order, a bit each; none where the
+   caller's structures are not those of this file. */
+int gru_kernels(size_t bytes_of_forward, size_t bytes_of_backward) {
+    if (bytes_of_forward != sizeof(struct forward) ||
+        bytes_of_backward != sizeof(struct backward))
+        return 0;
     __builtin_cpu_init();
-    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    int runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     int avx512 = !!__builtin_cpu_supports("avx512f");
-    int bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
-    /* GCC 12 knows no name of AMX: its bits of leaf 7. */
-    unsigned int a, b, c, d = 0;
-    __get_cpuid_count(7, 0, &a, &b, &c, &d);
-    int amx = bf16 && d >> 22 & 1 && d >> 24 & 1 && may_use_tiles();
-    return avx2 | avx512 << 1 | bf16 << 2 | amx << 3;
+    runs |= avx512 << 1;
+    if (avx512 && kernels[2]) {
+        /* Not every compiler has names for these: bits of the processor's answer. */
+        unsigned int a = 0, b, c, d = 0;
+        __get_cpuid_count(7, 0, &a, &b, &c, &d);
+        int has_tiles = d >> 22 & 1 && d >> 24 & 1;
+        __get_cpuid_count(7, 1, &a, &b, &c, &d);
+        int multiplies_bfloat16 = a >> 5 & 1;
+        runs |= multiplies_bfloat16 << 2;
+        runs |= (multiplies_bfloat16 && has_tiles && may_use_tiles()) << 3;
+    }
+    return runs;
 }
 
 /* The blocks of texts that threads take one after the other. */
@@ -158,11 +177,12 @@ static void *work(void *given) {
     return NULL;
 }
 
-/* Of one size, as many for each thread, and of ROWS texts at most. */
+/* Of one size, as many for each thread, of FEWEST_ROWS to ROWS texts. */
 static int64_t count_blocks(int64_t batch, int64_t n_threads) {
-    int64_t n_blocks = (batch + ROWS - 1) / ROWS;
-    n_blocks = (n_blocks + n_threads - 1) / n_threads * n_threads;
-    return n_blocks < batch ? n_blocks : batch;
+    int64_t fewest = (batch + ROWS - 1) / ROWS;
+    int64_t most = (batch + FEWEST_ROWS - 1) / FEWEST_ROWS;
+    int64_t n_blocks = (fewest + n_threads - 1) / n_threads * n_threads;
+    return n_blocks < most ? n_blocks : most;
 }
 
 static void share_out(struct work *w, int64_t n_threads) {

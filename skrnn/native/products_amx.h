@@ -14,11 +14,14 @@ SEPARATE void configure(int64_t n_rows) {
         tiles.n_rows[i] = of_tile[i] ? of_tile[i] : 1;
         tiles.bytes_a_row[i] = 64;
     }
-    _tile_loadconfig(&tiles);
+    /* Not by the intrinsic, of which GCC 12 does not know that it reads all of this. */
+    __asm__ volatile("ldtilecfg %0" ::"m"(tiles));
 }
 
 INLINE void multiply(int64_t n_rows, const int n_columns, const void *rows,
                      int64_t stride, const void *block, int64_t n_units, float *out) {
+    /* Compilers do not know what tiles are loaded from. */
+    __asm__ volatile("" ::: "memory");
     const uint32_t *first = rows, *second = first + 16 * stride;
     for (int j = 0; j < n_columns; j += 32) {
         const uint32_t *left = (const uint32_t *)block + j, *right = left + 16;
@@ -51,4 +54,5 @@ INLINE void multiply(int64_t n_rows, const int n_columns, const void *rows,
         _tile_stored(0, out + j, n_columns * 4);
         _tile_stored(1, out + j + 16, n_columns * 4);
     }
+    __asm__ volatile("" ::: "memory");
 }

@@ -3,11 +3,14 @@
    A kernel: included once for each set of instructions, with the macros of
    lanes.h and
 
-   function   the function's name in this kernel;
-   BFLOAT16         defined where values that are multiplied or kept are in bfloat16;
-   AMX              defined where its tiles multiply;
-   MOST_ROWS        how many rows a product takes at once;
-   MOST_COLUMNS     how many columns.
+   NAME(function)     a function's name in this kernel;
+   FEATURES           the instructions it takes, as compilers call them;
+   BFLOAT16           defined where values that are multiplied or kept are in bfloat16;
+   AMX                defined where its tiles multiply;
+   MOST_ROWS          how many rows of sums a product without AMX has in registers;
+   MOST_COLUMNS       how many columns;
+   FORWARD_COLUMNS    how many columns of each gate are taken at once;
+   BACKWARD_COLUMNS   how many of the transposed kernel.
 
    Texts are taken `ROWS` at a time through all steps: none depends on another. */
 

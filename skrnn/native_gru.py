@@ -1,0 +1,139 @@
+"""A GRU's steps by the kernel for the processor, between products of TensorFlow's."""
+
+from __future__ import annotations
+
+import functools
+
+from skrnn._keras import keras
+from skrnn.loops import native_backward, native_forward, native_read
+from skrnn.native import fastest_kernel
+from skrnn.pooling import RunningPool
+
+ops = keras.ops
+
+
+class NativeGRU:
+    """What `RecurrentLayer` does, for a GRU in float32 on a CPU.
+
+    The products of the inputs are one for all steps, as there; the kernel adds the
+    biases and sums their gradients, all in float32.
+
+    Parameters
+    ----------
+    steepness : float or None
+        That of the sigmoid gates; None for the hard one.
+
+    reverse : bool
+        Whether texts are read from their end to their beginning.
+    """
+
+    def __init__(self, *, steepness: float | None, reverse: bool):
+        self._options = {"steepness": steepness, "reverse": reverse}
+
+    def run(self, padding, dtype, keeps, inputs, kernel, bias, recurrent, *others):
+        """Hidden states, and what maps their gradient to those of the arguments.
+
+        Parameters
+        ----------
+        padding : tensor of shape (steps, batch, 1)
+            1 at steps that hold no token, 0 at others.
+
+        dtype : {"float32", "bfloat16"}
+            What products are taken in.
+
+        keeps : bool
+            Whether to keep what the way back needs, or to take all steps again for it.
+
+        inputs : tensor of shape (steps, batch, n_features)
+            What is read.
+
+        kernel, bias, recurrent, *others : tensors
+            The layer's weights: of the inputs' products, of the states', and of the
+            states before the first step, if these are learned.
+        """
+        recurrent_bias, *learned = others
+        padding = ops.cast(padding[:, :, 0], "uint8")
+        rows = rows_of_all_steps(ops.cast(inputs, dtype))
+        kernel, recurrent = ops.cast(kernel, dtype), ops.cast(recurrent, dtype)
+        x = ops.matmul(rows, kernel)
+        initial = _initial(padding, recurrent_bias, learned)
+        options = {**self._options, "kernel": fastest_kernel(dtype)}
+        forward = functools.partial(
+            native_forward,
+            *(x, padding, recurrent, bias, recurrent_bias, initial),
+            **options,
+        )
+        hidden, before, states, kept = forward(keeps=keeps)
+
+        def gradient(upstream):
+            of_x, of_u, of_biases, of_initial = native_backward(
+                upstream,
+                padding,
+                recurrent,
+                states,
+                kept if keeps else forward(keeps=True)[-1],
+                **options,
+            )
+            of_x, of_u = rows_of_all_steps(of_x), rows_of_all_steps(of_u)
+            narrow_before = rows_of_all_steps(ops.cast(before, dtype))
+            gradients = [
+                ops.reshape(ops.matmul(of_x, ops.transpose(kernel)), ops.shape(inputs)),
+                ops.matmul(ops.transpose(rows), of_x),
+                ops.reshape(of_biases[:-1], (-1,)),
+                ops.matmul(ops.transpose(narrow_before), of_u),
+                of_biases[-1],
+                *(ops.sum(of_initial, axis=0) for _ in learned),
+            ]
+            return tuple(ops.cast(one, "float32") for one in gradients)
+
+        return hidden, gradient
+
+    def infer(self, x, rows, padding, pooling, recurrent, bias, *others):
+        """Hidden states, or their pooling, without a gradient.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_rows, 3 * size)
+            Products of inputs with the kernel.
+
+        rows : int32 tensor of shape (steps, batch), or None
+            Which of them steps read; None for all of them in order.
+
+        padding : bool tensor of shape (steps, batch)
+            True at steps that hold no token.
+
+        pooling : {"last", "mean", "max", "concat"} or None
+            How to pool the hidden states as they come; None keeps them all.
+
+        recurrent, bias, *others : tensors
+            The layer's weights, but for those of the inputs' products.
+        """
+        recurrent_bias, *learned = others
+        weights = (
+            ops.cast(padding, "uint8"),
+            recurrent,
+            bias,
+            recurrent_bias,
+            _initial(padding, recurrent_bias, learned),
+        )
+        options = {**self._options, "kernel": fastest_kernel("float32")}
+        if rows is None:
+            rows = ops.reshape(ops.arange(ops.shape(x)[0]), ops.shape(padding))
+        if pooling is None:
+            return native_forward(x, *weights, rows, keeps=False, **options)[0]
+        last, sums, largest = native_read(x, rows, *weights, **options)
+        return RunningPool(pooling).finish(
+            {"mean": sums, "max": largest},
+            last,
+            ops.cast(padding, "float32")[:, :, None],
+        )
+
+
+def rows_of_all_steps(steps):
+    """All steps of all texts, one a row."""
+    return ops.reshape(steps, (-1, steps.shape[-1]))
+
+
+def _initial(padding, like, learned):
+    zeros = ops.zeros((ops.shape(padding)[1], like.shape[0]), "float32")
+    return zeros + learned[0] if learned else zeros
