@@ -9,7 +9,6 @@ from skrnn.backend import choose_implementation
 from skrnn.cells import CELLS
 from skrnn.embedding import Embedding
 from skrnn.loops import side_by_side
-from skrnn.pooling import pool
 from skrnn.sequences import PADDING_ID
 
 ops = keras.ops
@@ -285,13 +284,13 @@ class SequenceEncoder(keras.Model):
                 x = x * masks[level]
             first = level * n_directions
             layers = self.recurrent_layers[first : first + n_directions]
-            hidden = [layer(x, padding, training=training) for layer in layers]
-            x = ops.concatenate(hidden, axis=-1) if n_directions > 1 else hidden[0]
-        pooled = [
-            pool(states, padding, self.pooling, reverse=reverse)
-            for states, reverse in zip(hidden, self.directions, strict=True)
-        ]
-        return ops.concatenate(pooled, axis=-1)
+            pooling = self.pooling if layers[-1] is self.recurrent_layers[-1] else None
+            made = [
+                layer(x, padding, training=training, pooling=pooling)
+                for layer in layers
+            ]
+            x = ops.concatenate(made, axis=-1) if n_directions > 1 else made[0]
+        return x
 
     def get_config(self):
         return dict(self._config)

@@ -188,31 +188,26 @@ def native_forward(x, padding, recurrent, *others, **options):
 
     Returns
     -------
-    hidden, before : tensors of shape (steps, batch, size)
-        The states after each step, and before it.
-
-    states, kept : tensors
-        What `native_backward` needs.
+    states, kept, pooled : tensors
+        As it gives them.
     """
-    states, kept = tf.numpy_function(
+    states, kept, pooled = tf.numpy_function(
         functools.partial(native.forward, **options),
         [x, padding, recurrent, *others],
-        [tf.float32, x.dtype],
+        [tf.float32, x.dtype, tf.float32],
         stateful=False,
     )
-    # One array and no copies: a part of the first axis is read in place.
-    parts = [states[1:], states[:-1]]
-    for part in parts:
-        part.set_shape((*padding.shape, recurrent.shape[0]))
-    return *(reversed(parts) if options["reverse"] else parts), states, kept
+    states.set_shape((None, padding.shape[1], recurrent.shape[0]))
+    pooled.set_shape((3 if options.get("pools") else 0, *states.shape[1:]))
+    return states, kept, pooled
 
 
-def native_backward(upstream, padding, recurrent, states, kept, **options):
+def native_backward(upstream, padding, recurrent, *others, **options):
     """Go all steps of a GRU back; see `native_forward`.
 
     Parameters
     ----------
-    upstream, padding, recurrent, states, kept : tensors
+    upstream, padding, recurrent, *others : tensors
         See `skrnn.native.backward`.
 
     **options
@@ -223,11 +218,11 @@ def native_backward(upstream, padding, recurrent, states, kept, **options):
     of_x, of_u, of_biases, of_initial : tensors
         As it gives them.
     """
-    dtypes = [kept.dtype, kept.dtype, tf.float32, tf.float32]
+    dtype = recurrent.dtype
     *of_blocks, of_biases, of_initial = tf.numpy_function(
         functools.partial(native.backward, **options),
-        [upstream, padding, recurrent, states, kept],
-        dtypes,
+        [upstream, padding, recurrent, *others],
+        [dtype, dtype, tf.float32, tf.float32],
         stateful=False,
     )
     size = recurrent.shape[0]
@@ -236,32 +231,6 @@ def native_backward(upstream, padding, recurrent, states, kept, **options):
     of_biases.set_shape((4, size))
     of_initial.set_shape((padding.shape[1], size))
     return *of_blocks, of_biases, of_initial
-
-
-def native_read(x, rows, padding, recurrent, bias, recurrent_bias, initial, **options):
-    """Take all steps of a GRU and pool the states; see `native_forward`.
-
-    Parameters
-    ----------
-    x, rows, padding, recurrent, bias, recurrent_bias, initial : tensors
-        See `skrnn.native.read`.
-
-    **options
-        Its other parameters.
-
-    Returns
-    -------
-    last, sums, largest : tensors of shape (batch, size)
-        As it gives them.
-    """
-    pooled = tf.numpy_function(
-        functools.partial(native.read, **options),
-        [x, rows, padding, recurrent, bias, recurrent_bias, initial],
-        tf.float32,
-        stateful=False,
-    )
-    pooled.set_shape((3, *initial.shape))
-    return tf.unstack(pooled)
 
 
 def rows_of(tables: list, ids) -> list:

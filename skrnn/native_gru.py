@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from skrnn._keras import keras
-from skrnn.loops import native_backward, native_forward, native_read
+from skrnn.loops import native_backward, native_forward
 from skrnn.native import fastest_kernel
 from skrnn.pooling import RunningPool
 
@@ -30,19 +30,25 @@ class NativeGRU:
     def __init__(self, *, steepness: float | None, reverse: bool):
         self._options = {"steepness": steepness, "reverse": reverse}
 
-    def run(self, padding, dtype, keeps, inputs, kernel, bias, recurrent, *others):
+    def run(
+        self, padding, dtype, keeps, pools, inputs, kernel, bias, recurrent, *others
+    ):
         """Hidden states, and what maps their gradient to those of the arguments.
 
         Parameters
         ----------
-        padding : tensor of shape (steps, batch, 1)
-            1 at steps that hold no token, 0 at others.
+        padding : bool tensor of shape (steps, batch)
+            True at steps that hold no token.
 
         dtype : {"float32", "bfloat16"}
             What products are taken in.
 
         keeps : bool
             Whether to keep what the way back needs, or to take all steps again for it.
+
+        pools : bool
+            Whether to give, in place of the states after each step, the last of them,
+            their sums and the largest, as `finished` takes them.
 
         inputs : tensor of shape (steps, batch, n_features)
             What is read.
@@ -52,43 +58,45 @@ class NativeGRU:
             states before the first step, if these are learned.
         """
         recurrent_bias, *learned = others
-        padding = ops.cast(padding[:, :, 0], "uint8")
+        padding = ops.cast(padding, "uint8")
         rows = rows_of_all_steps(ops.cast(inputs, dtype))
         kernel, recurrent = ops.cast(kernel, dtype), ops.cast(recurrent, dtype)
-        x = ops.matmul(rows, kernel)
-        initial = _initial(padding, recurrent_bias, learned)
         options = {**self._options, "kernel": fastest_kernel(dtype)}
         forward = functools.partial(
             native_forward,
-            *(x, padding, recurrent, bias, recurrent_bias, initial),
+            ops.matmul(rows, kernel),
+            padding,
+            recurrent,
+            bias,
+            recurrent_bias,
+            _initial(padding, recurrent_bias, learned),
+            pools=pools,
             **options,
         )
-        hidden, before, states, kept = forward(keeps=keeps)
+        made = forward(keeps=keeps)
 
         def gradient(upstream):
+            states, kept, pooled = made if keeps else forward(keeps=True)
             of_x, of_u, of_biases, of_initial = native_backward(
-                upstream,
-                padding,
-                recurrent,
-                states,
-                kept if keeps else forward(keeps=True)[-1],
-                **options,
+                upstream, padding, recurrent, states, kept, pooled, **options
             )
             of_x, of_u = rows_of_all_steps(of_x), rows_of_all_steps(of_u)
-            narrow_before = rows_of_all_steps(ops.cast(before, dtype))
+            _, before = self._after_and_before(states)
+            before = rows_of_all_steps(ops.cast(before, dtype))
             gradients = [
                 ops.reshape(ops.matmul(of_x, ops.transpose(kernel)), ops.shape(inputs)),
                 ops.matmul(ops.transpose(rows), of_x),
                 ops.reshape(of_biases[:-1], (-1,)),
-                ops.matmul(ops.transpose(narrow_before), of_u),
+                ops.matmul(ops.transpose(before), of_u),
                 of_biases[-1],
                 *(ops.sum(of_initial, axis=0) for _ in learned),
             ]
             return tuple(ops.cast(one, "float32") for one in gradients)
 
-        return hidden, gradient
+        states, _, pooled = made
+        return pooled if pools else self._after_and_before(states)[0], gradient
 
-    def infer(self, x, rows, padding, pooling, recurrent, bias, *others):
+    def infer(self, x, rows, padding, pooling, bias, recurrent, *others):
         """Hidden states, or their pooling, without a gradient.
 
         Parameters
@@ -105,28 +113,50 @@ class NativeGRU:
         pooling : {"last", "mean", "max", "concat"} or None
             How to pool the hidden states as they come; None keeps them all.
 
-        recurrent, bias, *others : tensors
-            The layer's weights, but for those of the inputs' products.
+        bias, recurrent, *others : tensors
+            The layer's weights, but for the inputs' kernel.
         """
         recurrent_bias, *learned = others
-        weights = (
+        states, _, pooled = native_forward(
+            x,
             ops.cast(padding, "uint8"),
             recurrent,
             bias,
             recurrent_bias,
             _initial(padding, recurrent_bias, learned),
+            *([] if rows is None else [rows]),
+            pools=pooling is not None,
+            kernel=fastest_kernel("float32"),
+            **self._options,
         )
-        options = {**self._options, "kernel": fastest_kernel("float32")}
-        if rows is None:
-            rows = ops.reshape(ops.arange(ops.shape(x)[0]), ops.shape(padding))
         if pooling is None:
-            return native_forward(x, *weights, rows, keeps=False, **options)[0]
-        last, sums, largest = native_read(x, rows, *weights, **options)
-        return RunningPool(pooling).finish(
-            {"mean": sums, "max": largest},
-            last,
-            ops.cast(padding, "float32")[:, :, None],
-        )
+            return self._after_and_before(states)[0]
+        return finished(pooled, padding, pooling)
+
+    def _after_and_before(self, states):
+        """The states after each step and before it: parts of one array, not copied."""
+        if self._options["reverse"]:
+            return states[:-1], states[1:]
+        return states[1:], states[:-1]
+
+
+def finished(pooled, padding, pooling: str):
+    """Representations, of what the kernel pooled.
+
+    Parameters
+    ----------
+    pooled : tensor of shape (3, batch, size)
+        The last states, their sums and the largest.
+
+    padding : bool tensor of shape (steps, batch)
+        True at steps that hold no token.
+
+    pooling : {"last", "mean", "max", "concat"}
+        As in `skrnn.pooling.pool`.
+    """
+    last, sums, largest = ops.unstack(pooled)
+    padding = ops.cast(padding, "float32")[:, :, None]
+    return RunningPool(pooling).finish({"mean": sums, "max": largest}, last, padding)
 
 
 def rows_of_all_steps(steps):

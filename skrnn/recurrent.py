@@ -15,8 +15,8 @@ from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, rows_of, scan
 from skrnn.native import WIDEST_FLOAT32
-from skrnn.native_gru import NativeGRU, rows_of_all_steps
-from skrnn.pooling import RunningPool
+from skrnn.native_gru import NativeGRU, finished, rows_of_all_steps
+from skrnn.pooling import RunningPool, pool
 
 ops = keras.ops
 
@@ -174,8 +174,8 @@ class RecurrentLayer(keras.layers.Layer):
         """Whether the kernel for the processor takes the steps of `infer`, too."""
         return self.implementation == "native" and self.size <= WIDEST_FLOAT32
 
-    def call(self, inputs, padding, training=False):
-        """Hidden states of shape (steps, batch, size).
+    def call(self, inputs, padding, training=False, pooling=None):
+        """Hidden states of shape (steps, batch, size), or their pooling.
 
         Parameters
         ----------
@@ -188,21 +188,36 @@ class RecurrentLayer(keras.layers.Layer):
         training : bool, default=False
             Whether products are taken in `precision`, and what the backward pass
             needs is kept rather than computed again.
+
+        pooling : {"last", "mean", "max", "concat"}, default=None
+            How to pool the hidden states, see `pool`; None gives all of them.
         """
         in_training = training and self.precision == "bfloat16"
         dtype = "bfloat16" if in_training else self.compute_dtype
-        padding = ops.cast(padding, self.compute_dtype)[:, :, None]
+        weights = [self.kernel, self.bias, *self._others()]
+        if self.implementation == "native":
+            pools = pooling is not None
+            run = functools.partial(self._native.run, padding, dtype, training, pools)
+            hidden = custom_gradient(run, inputs, *weights)
+            return finished(hidden, padding, pooling) if pools else hidden
+        is_padding = ops.cast(padding, self.compute_dtype)[:, :, None]
         if self.implementation == "cudnn":
-            return self._call_twin(inputs, padding)
+            hidden = self._call_twin(inputs, is_padding)
+        else:
+            run = functools.partial(self._run, is_padding, dtype, training)
+            hidden = custom_gradient(run, inputs, *weights)
+        if pooling is None:
+            return hidden
+        return pool(hidden, padding, pooling, reverse=self.reverse)
 
-        run = self._native.run if self.implementation == "native" else self._run
-        function = functools.partial(run, padding, dtype, training)
-        weights = [self.kernel, self.bias, self.recurrent_kernel]
+    def _others(self):
+        """The weights but for those of the inputs' products."""
+        others = [self.recurrent_kernel]
         if self.reset_after:
-            weights.append(self.recurrent_bias)
+            others.append(self.recurrent_bias)
         if self.learn_initial_state:
-            weights += self.initial_states
-        return custom_gradient(function, inputs, *weights)
+            others += self.initial_states
+        return others
 
     def _call_twin(self, inputs, padding):
         steepness = [self.gate.steepness if one else 1.0 for one in self.are_gates]
@@ -265,14 +280,11 @@ class RecurrentLayer(keras.layers.Layer):
         tensor of shape (steps, batch, size), (batch, size) or (batch, 3 * size)
         """
         if self.infers_natively:
-            weights = [self.recurrent_kernel, self.bias, self.recurrent_bias]
-            if self.learn_initial_state:
-                weights += self.initial_states
-            weights = map(ops.convert_to_tensor, weights)
             if tables is None:
                 x, rows = ops.matmul(rows_of_all_steps(inputs), self.kernel), None
             else:
                 (x,), rows = tables, inputs
+            weights = map(ops.convert_to_tensor, [self.bias, *self._others()])
             return self._native.infer(x, rows, padding, pooling, *weights)
         padding = ops.cast(padding, self.compute_dtype)[:, :, None]
         if tables is None:

@@ -76,11 +76,11 @@ def arguments(kernel, steps, size, lengths, seed=0):
 def there_and_back(kernel, given, upstream, *, reverse=False, gate="sigmoid"):
     """The states after each step, and all gradients."""
     options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
-    states, kept = native.forward(**given, **options, keeps=True)
+    made = native.forward(**given, **options, keeps=True)
     found = native.backward(
-        upstream, given["padding"], given["recurrent"], states, kept, **options
+        upstream, given["padding"], given["recurrent"], *made, **options
     )
-    return states[:-1] if reverse else states[1:], *found
+    return made[0][:-1] if reverse else made[0][1:], *found
 
 
 def by_numpy(given, upstream, *, reverse, gate):
@@ -163,6 +163,74 @@ def test_kernels_compute_what_numpy_does(kernel, reverse, gate, size, lengths):
         np.testing.assert_allclose(
             one.astype(np.float64), other, rtol=0, atol=TOLERANCE[precision] * scale
         )
+
+
+@pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid"])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kernel", native.KERNELS)
+def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
+    lengths = [9, 3, 0, 7] * 10
+    given, _ = arguments(kernel, 9, 64, lengths)
+    options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
+    states, kept, pooled = native.forward(**given, **options, keeps=True, pools=True)
+    hidden = states[:-1] if reverse else states[1:]
+    present = given["padding"][:, :, None] == 0
+    expected = [
+        hidden[0 if reverse else -1],
+        np.where(present, hidden, 0).sum(axis=0),
+        np.where(present, hidden, -np.inf).max(axis=0),
+    ]
+    np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
+    # Without states of all steps.
+    *_, alone = native.forward(**given, **options, pools=True)
+    np.testing.assert_array_equal(alone, pooled)
+
+    upstream = np.random.default_rng(1).normal(size=pooled.shape).astype(np.float32)
+    of_pooled = native.backward(
+        upstream, given["padding"], given["recurrent"], states, kept, pooled, **options
+    )
+    is_largest = (hidden == pooled[2]) & present
+    of_hidden = present * upstream[1] + is_largest * upstream[2]
+    of_hidden[0 if reverse else -1] += upstream[0]
+    of_states = native.backward(
+        of_hidden.astype(np.float32),
+        given["padding"],
+        given["recurrent"],
+        states,
+        kept,
+        pooled[:0],
+        **options,
+    )
+    # Where one state alone is the largest.
+    alone = is_largest.sum(axis=0).max(axis=-1) <= 1
+    assert gate == "hard_sigmoid" or alone.all()
+    for one, other in zip(of_pooled, of_states, strict=True):
+        if one.shape[:2] == hidden.shape[:2]:
+            one, other = one[:, alone], other[:, alone]
+        elif one.shape[0] == len(lengths):
+            one, other = one[alone], other[alone]
+        else:  # the biases', of all texts
+            continue
+        assert one.size
+        scale = np.abs(other.astype(float)).max()
+        np.testing.assert_allclose(
+            one.astype(float), other.astype(float), rtol=0, atol=1e-2 * scale
+        )
+
+
+def test_of_equal_states_the_last_has_the_gradient_of_the_largest():
+    kernel = native.fastest_kernel("float32")
+    # An update gate that is open all the time: all states are the first one.
+    given, _ = arguments(kernel, 4, 32, [4, 2])
+    given["bias"][:32] = 100.0
+    options = {"kernel": kernel, "reverse": False, "steepness": None}
+    made = native.forward(**given, **options, keeps=True, pools=True)
+    upstream = np.zeros((3, 2, 32), np.float32)
+    upstream[2] = 1.0
+    *_, of_initial = native.backward(
+        upstream, given["padding"], given["recurrent"], *made, **options
+    )
+    np.testing.assert_array_equal(of_initial, 1.0)
 
 
 @pytest.mark.parametrize("kernel", IN_BFLOAT16)

@@ -31,39 +31,25 @@ _PRECISIONS = {
 }
 
 
-def _arguments(name, *arrays):
+def _arguments(name, numbers, arrays):
     """As the C file declares them."""
-    sizes = ((one, ctypes.c_int64) for one in ("steps", "batch", "size", "reverse"))
     fields = [
-        *sizes,
+        *((one, ctypes.c_int64) for one in numbers.split()),
         ("steepness", ctypes.c_float),
-        *((one, ctypes.c_void_p) for one in arrays),
+        *((one, ctypes.c_void_p) for one in arrays.split()),
     ]
     return type(name, (ctypes.Structure,), {"_fields_": fields})
 
 
 _Forward = _arguments(
     "_Forward",
-    "x",
-    "rows",
-    "padding",
-    "recurrent",
-    "bias",
-    "recurrent_bias",
-    "states",
-    "kept",
-    "pooled",
+    "steps batch size reverse in_turns",
+    "x rows padding recurrent bias recurrent_bias states kept pooled",
 )
 _Backward = _arguments(
     "_Backward",
-    "upstream",
-    "padding",
-    "recurrent",
-    "states",
-    "kept",
-    "of_x",
-    "of_u",
-    "of_biases",
+    "steps batch size reverse",
+    "upstream of_pooled largest padding recurrent states kept of_x of_u of_biases "
     "of_initial",
 )
 
@@ -131,8 +117,9 @@ def forward(
     kernel: str,
     reverse: bool,
     steepness: float | None,
-    keeps: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+    keeps: bool = False,
+    pools: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Take all steps.
 
     Parameters
@@ -167,27 +154,40 @@ def forward(
     steepness : float or None
         That of the sigmoid gates; None for the hard one.
 
-    keeps : bool
+    keeps : bool, default=False
         Whether to keep what `backward` needs.
+
+    pools : bool, default=False
+        Whether to pool the states as they come; if nothing is kept, they are not
+        either.
 
     Returns
     -------
     states : float32 ndarray of shape (steps + 1, batch, size)
         The states between steps, the first of them `initial`; read backward it is
-        the last.
+        the last. Of shape (2, batch, size), and of no use, where they are not kept.
 
     kept : ndarray of shape (steps, batch, 4 * size)
         Of `x`'s dtype; of no steps where nothing is kept.
+
+    pooled : float32 ndarray of shape (3, batch, size)
+        The last states; the sums of those after steps that hold a token; and the
+        largest of these, minus infinity where there are none. Of shape
+        (0, batch, size) where nothing is pooled.
     """
     steps, batch = padding.shape
     size = len(recurrent)
-    states = _empty((steps + 1, batch, size), np.float32)
-    states[-1 if reverse else 0] = initial
+    in_turns = pools and not keeps
+    states = _empty((2 if in_turns else steps + 1, batch, size), np.float32)
+    first, last = (steps, 0) if reverse else (0, steps)
+    states[first % len(states)] = initial
     kept = _empty((steps if keeps else 0, batch, 4 * size), x.dtype)
+    pooled = _empty((3 if pools else 0, batch, size), np.float32)
+    pooled[1:2], pooled[2:] = 0.0, -np.inf
     _call(
         "gru_forward",
         kernel,
-        _Forward(steps, batch, size, reverse, steepness or 0.0),
+        _Forward(steps, batch, size, reverse, in_turns, steepness or 0.0),
         x=x,
         rows=rows,
         padding=padding,
@@ -196,63 +196,10 @@ def forward(
         recurrent_bias=recurrent_bias,
         states=states,
         kept=kept if keeps else None,
+        pooled=pooled[1:] if pools else None,
     )
-    return states, kept
-
-
-def read(
-    x,
-    rows,
-    padding,
-    recurrent,
-    bias,
-    recurrent_bias,
-    initial,
-    *,
-    kernel: str,
-    reverse: bool,
-    steepness: float | None,
-) -> np.ndarray:
-    """Take all steps and pool the states as they come.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_rows, 3 * size)
-        Products of inputs with the kernel's blocks, of the kernel's precision.
-
-    rows : int32 ndarray of shape (steps, batch)
-        Which of them a step reads.
-
-    padding, recurrent, bias, recurrent_bias, initial, kernel, reverse, steepness
-        As for `forward`.
-
-    Returns
-    -------
-    float32 ndarray of shape (3, batch, size)
-        The last states; the sums of those after steps that hold a token; and the
-        largest of these, minus infinity where there are none.
-    """
-    steps, batch = rows.shape
-    size = len(recurrent)
-    states = np.empty((2, batch, size), np.float32)
-    states[steps % 2 if reverse else 0] = initial
-    pooled = _empty((3, batch, size), np.float32)
-    pooled[1], pooled[2] = 0.0, -np.inf
-    _call(
-        "gru_forward",
-        kernel,
-        _Forward(steps, batch, size, reverse, steepness or 0.0),
-        x=x,
-        rows=rows,
-        padding=padding,
-        recurrent=recurrent,
-        bias=bias,
-        recurrent_bias=recurrent_bias,
-        states=states,
-        pooled=pooled[1:],
-    )
-    pooled[0] = states[0 if reverse else steps % 2]
-    return pooled
+    pooled[:1] = states[last % len(states)]
+    return states, kept, pooled
 
 
 def backward(
@@ -261,6 +208,7 @@ def backward(
     recurrent,
     states,
     kept,
+    pooled,
     *,
     kernel: str,
     reverse: bool,
@@ -270,13 +218,15 @@ def backward(
 
     Parameters
     ----------
-    upstream : float32 ndarray of shape (steps, batch, size)
-        The gradients of the states after each step, those after it left out.
+    upstream : float32 ndarray of shape (steps, batch, size) or (3, batch, size)
+        The gradients of the states after each step, those after it left out; or those
+        of `pooled`, if anything was pooled. Where several states are the largest, the
+        last that was computed has the gradient.
 
     padding, recurrent, kernel, reverse, steepness
         As `forward` took them.
 
-    states, kept : ndarrays
+    states, kept, pooled : ndarrays
         As `forward` gave them.
 
     Returns
@@ -291,15 +241,20 @@ def backward(
     of_initial : float32 ndarray of shape (batch, size)
         That of `initial`.
     """
-    steps, batch, size = upstream.shape
+    steps, batch = padding.shape
+    size = len(recurrent)
     of_x, of_u = (_empty((steps, batch, 3 * size), kept.dtype) for _ in range(2))
     of_biases = _empty((4, size), np.float32)
     of_initial = _empty((batch, size), np.float32)
+    if len(pooled):
+        of_states = {"of_pooled": upstream, "largest": pooled[2]}
+    else:
+        of_states = {"upstream": upstream}
     _call(
         "gru_backward",
         kernel,
         _Backward(steps, batch, size, reverse, steepness or 0.0),
-        upstream=upstream,
+        **of_states,
         padding=padding,
         recurrent=recurrent,
         states=states,

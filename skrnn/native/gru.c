@@ -22,6 +22,7 @@
    (steps, batch, n * size). "Values" are floats, or bfloat16. */
 struct forward {
     int64_t steps, batch, size, reverse;
+    int64_t in_turns; /* whether `states` has room for two steps only, used in turns */
     float steepness;
     const void *x;          /* 3 blocks: the inputs' products, values */
     const int32_t *rows;    /* (steps, batch): where in x, (n_rows, 3 * size), those of
@@ -29,17 +30,18 @@ struct forward {
     const uint8_t *padding; /* (steps, batch) */
     const void *recurrent;  /* (size, 3 * size), values */
     const float *bias, *recurrent_bias;
-    float *states; /* (steps + 1, batch, size), the first one given; or of two steps,
-                      used in turns, where pooled */
+    float *states; /* (steps + 1, batch, size), the first one given */
     void *kept;    /* 4 blocks for `backward`, values; or NULL */
-    float *pooled; /* (2, batch, size): sums and largest of the states, which are then
-                      not kept; or NULL */
+    float *pooled; /* (2, batch, size): sums and largest of the states; or NULL */
 };
 
 struct backward {
     int64_t steps, batch, size, reverse;
     float steepness;
-    const float *upstream; /* the gradient of the states after each step */
+    const float *upstream; /* the gradient of the states after each step; or NULL */
+    const float
+        *of_pooled; /* (3, batch, size): of the last one, sums, largest; or NULL */
+    const float *largest; /* (batch, size), where pooled */
     const uint8_t *padding;
     const void *recurrent;
     const float *states;
@@ -226,8 +228,8 @@ int gru_backward(int number, int n_threads, const struct backward *a) {
     const struct kernel *kernel = kernels[number];
     struct work w = {kernel->backward, a, .batch = a->batch};
     w.n_blocks = count_blocks(a->batch, n_threads);
-    /* The sums for the biases over all steps, and over one. */
-    w.bytes_a_block = 2 * 4 * a->size * sizeof(float);
+    /* The sums for the biases over all steps, and over one; and the largest states. */
+    w.bytes_a_block = (2 * 4 + ROWS) * a->size * sizeof(float);
     size_t n_bytes = 3 * a->size * a->size * kernel->bytes_a_value;
     char *memory = allocate(n_bytes + w.n_blocks * w.bytes_a_block);
     if (!memory)

@@ -13,6 +13,7 @@
 #undef SMALLER
 #undef LARGER
 #undef ROUND
+#undef IF_EQUAL
 #undef FLOOR
 #undef CEIL
 #undef POWER_OF_TWO
@@ -31,6 +32,8 @@
 #define SMALLER(a, b) _mm512_min_ps(a, b)
 #define LARGER(a, b) _mm512_max_ps(a, b)
 #define ROUND(x) _mm512_roundscale_ps(x, 8)
+#define IF_EQUAL(a, b, then, otherwise) \
+    _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), otherwise, then)
 #define FLOOR(x) _mm512_roundscale_ps(x, 9)
 #define CEIL(x) _mm512_roundscale_ps(x, 10)
 #define POWER_OF_TWO(n)                    \
@@ -48,6 +51,8 @@
 #define SMALLER(a, b) _mm256_min_ps(a, b)
 #define LARGER(a, b) _mm256_max_ps(a, b)
 #define ROUND(x) _mm256_round_ps(x, 8)
+#define IF_EQUAL(a, b, then, otherwise) \
+    _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_EQ_OQ))
 #define FLOOR(x) _mm256_round_ps(x, 9)
 #define CEIL(x) _mm256_round_ps(x, 10)
 #define POWER_OF_TWO(n)                    \

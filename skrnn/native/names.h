@@ -9,6 +9,7 @@
 #undef multiply
 #undef advance
 #undef pool
+#undef unpool
 #undef forward_rows
 #undef pack_columns
 #undef steps_forward
@@ -26,6 +27,7 @@
 #define multiply NAME(multiply)
 #define advance NAME(advance)
 #define pool NAME(pool)
+#define unpool NAME(unpool)
 #define forward_rows NAME(forward_rows)
 #define pack_columns NAME(pack_columns)
 #define steps_forward NAME(steps_forward)

@@ -80,15 +80,15 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     /* The states before a step and after it, as products take them. */
     value *narrow = scratch, *narrow_after = scratch + ROWS * size;
     int64_t start = a->reverse ? a->steps : 0;
-    const float *initial = states + (a->pooled ? start % 2 : start) * row;
+    const float *initial = states + (a->in_turns ? start % 2 : start) * row;
     for (int64_t i = 0; i < n_rows * size; i += WIDTH)
         PUT(narrow + i, LOAD(initial + i));
 #endif
     for (int64_t step = 0; step < a->steps; step++) {
         int64_t t = a->reverse ? a->steps - 1 - step : step;
         int64_t from = t + a->reverse, to = t + !a->reverse;
-        const float *before = states + (a->pooled ? from % 2 : from) * row;
-        float *after = states + (a->pooled ? to % 2 : to) * row;
+        const float *before = states + (a->in_turns ? from % 2 : from) * row;
+        float *after = states + (a->in_turns ? to % 2 : to) * row;
         const int32_t *rows_of_x = a->rows ? a->rows + t * a->batch + first : NULL;
         value *kept = a->kept ? (value *)a->kept + 4 * (t * row + first * size) : NULL;
         const uint8_t *padding = a->padding + t * a->batch + first;
@@ -188,6 +188,15 @@ INLINE void retreat(float steepness, int64_t size, vec of_h, const float *before
     STORE(of_biases + 3 * size, LOAD(of_biases + 3 * size) + of_last);
 }
 
+/* The gradient of a state that is pooled. Where several are the largest, the last of
+   them has it all, which is marked. */
+INLINE vec unpool(vec h, const float *of_sum, int64_t row, float *largest) {
+    vec of_largest = LOAD(of_sum + row), of_h = LOAD(of_sum);
+    vec found = LOAD(largest), none = SPLAT(__builtin_nanf(""));
+    STORE(largest, IF_EQUAL(h, found, none, found));
+    return of_h + IF_EQUAL(h, found, of_largest, SPLAT(0.0f));
+}
+
 INLINE void backward_rows(const struct backward *a, const float steepness,
                           int64_t first, int64_t n_rows, const value *packed,
                           float *of_biases) {
@@ -195,12 +204,21 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
     const int64_t n_units = 3 * size / VALUES_A_UNIT;
     float products[ROWS * BACKWARD_COLUMNS] __attribute__((aligned(64)));
     float *of_h = a->of_initial + first * size, *of_step = of_biases + 4 * size;
-    memset(of_h, 0, n_rows * size * sizeof(float));
+    float *largest = of_biases + 8 * size;
+    const float *of_pooled = a->of_pooled ? a->of_pooled + first * size : NULL;
+    if (of_pooled) {
+        memcpy(of_h, of_pooled, n_rows * size * sizeof(float));
+        memcpy(largest, a->largest + first * size, n_rows * size * sizeof(float));
+    } else {
+        memset(of_h, 0, n_rows * size * sizeof(float));
+    }
     memset(of_biases, 0, 4 * size * sizeof(float));
     for (int64_t step = 0; step < a->steps; step++) {
         int64_t t = a->reverse ? step : a->steps - 1 - step;
         const float *before = a->states + (t + a->reverse) * row + first * size;
-        const float *upstream = a->upstream + t * row + first * size;
+        const float *after = a->states + (t + !a->reverse) * row + first * size;
+        const float *upstream =
+            a->upstream ? a->upstream + t * row + first * size : NULL;
         const value *kept = (const value *)a->kept + 4 * (t * row + first * size);
         value *of_x = (value *)a->of_x + 3 * (t * row + first * size);
         value *of_u = (value *)a->of_u + 3 * (t * row + first * size);
@@ -210,7 +228,9 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
         for (int i = 0; i < n_rows; i++)
             for (int64_t j = 0; j < size; j += WIDTH) {
                 int64_t at = i * size + j;
-                vec sum = LOAD(of_h + at) + LOAD(upstream + at);
+                vec sum = LOAD(of_h + at);
+                if (upstream)
+                    sum = sum + LOAD(upstream + at);
                 if (padding[i]) {
                     STORE(of_h + at, sum);
                     for (int k = 0; k < 3; k++) {
@@ -218,6 +238,9 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
                         PUT(of_u + at + (2 * i + k) * size, SPLAT(0.0f));
                     }
                 } else {
+                    if (of_pooled)
+                        sum = sum + unpool(LOAD(after + at), of_pooled + row + at, row,
+                                           largest + at);
                     retreat(steepness, size, sum, before + at, kept + at + 3 * i * size,
                             of_x + at + 2 * i * size, of_u + at + 2 * i * size,
                             of_step + j, of_h + at);
