@@ -271,9 +271,9 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
     is kept of a step for the way back. Weights, states and all other sums stay in
     float32, and so does all of prediction.
     "auto" is "bfloat16" where it pays, with TensorFlow on Linux: from a `hidden_size`
-    of 128 on with a processor that has AMX, from 256 on with one of AMD's with AVX-512
-    instructions for it; else "float32". ``model_.encoder.precision`` tells which it
-    was.
+    of 256 on with a processor that has AMX, or one of AMD's with AVX-512 instructions
+    for it; with AMX from 128 on where a kernel in C takes the steps; else "float32".
+    ``model_.encoder.precision`` tells which it was.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and
