@@ -154,7 +154,10 @@ def by_numpy(given, upstream, *, reverse, gate):
 def test_kernels_compute_what_numpy_does(kernel, reverse, gate, size, lengths):
     precision = native.precision_of(kernel)
     if precision == "bfloat16" and gate == "hard_sigmoid":
-        pytest.skip("rounded to 0 or 1 its slope is another, so no bound holds")
+        pytest.skip(
+            "rounding may move a gate past its bound, where its slope jumps: "
+            "test_hard_gates_in_bfloat16_are_near_those_of_float32 holds their norm"
+        )
     given, upstream = arguments(kernel, 9, size, lengths)
     found = there_and_back(kernel, given, upstream, reverse=reverse, gate=gate)
     expected = by_numpy(given, upstream, reverse=reverse, gate=gate)
