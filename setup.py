@@ -1,4 +1,4 @@
-"""What `pyproject.toml` has no place for: the kernel in C, where it can be compiled."""
+"""What `pyproject.toml` has no place for: the kernels in C, where they can be compiled."""
 
 import platform
 import sys
@@ -10,13 +10,13 @@ from setuptools import Extension, setup
 # no compiler is at hand, TensorFlow takes the steps: slower, with the same results.
 IS_COMPILED = platform.machine() == "x86_64" and sys.platform == "linux"
 
-kernel = Extension(
-    "skrnn.native._gru",
-    sources=["skrnn/native/gru.c"],
+kernels = Extension(
+    "skrnn.native._kernel",
+    sources=["skrnn/native/gru.c", "skrnn/native/embedding.c"],
     depends=glob("skrnn/native/*.h"),
     extra_compile_args=["-std=gnu11", "-O3", "-pthread"],
     extra_link_args=["-pthread"],
     optional=True,
 )
 
-setup(ext_modules=[kernel] if IS_COMPILED else [])
+setup(ext_modules=[kernels] if IS_COMPILED else [])

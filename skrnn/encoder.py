@@ -132,7 +132,11 @@ class SequenceEncoder(keras.Model):
         self.representation_size = hidden_size * n_poolings * len(self.directions)
         seeds = iter(range(seed, seed + 10**6, _SEED_STRIDE))
         self.embedding = Embedding(
-            vocabulary_size, embedding_size, seed=next(seeds), dtype=dtype
+            vocabulary_size,
+            embedding_size,
+            implementation=self.implementation,
+            seed=next(seeds),
+            dtype=dtype,
         )
         self.embedding_dropout = keras.layers.Dropout(
             embedding_dropout, seed=next(seeds), dtype=dtype

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -173,17 +172,26 @@ def _scan_with_arrays(step, initial, inputs, kept, reverse):
     return states, arrays[:n_outputs], arrays[n_outputs:]
 
 
-def native_forward(x, padding, recurrent, *others, **options):
+def _by_numpy(function, dtypes, tensors: dict, **options):
+    """Call a function of arrays in a graph, and give tensors by their names."""
+
+    def call(*arrays):
+        return function(**dict(zip(tensors, arrays, strict=True)), **options)
+
+    return tf.numpy_function(call, list(tensors.values()), dtypes, stateful=False)
+
+
+def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     """Take all steps of a GRU by the kernel for the processor.
 
-    For TensorFlow, as `native_backward` is.
+    For TensorFlow, as `native_backward` and `native_sums` are.
 
     Parameters
     ----------
-    x, padding, recurrent, *others : tensors
+    keeps, pools, **tensors
         See `skrnn.native.forward`.
 
-    **options
+    options : dict
         Its other parameters.
 
     Returns
@@ -191,46 +199,72 @@ def native_forward(x, padding, recurrent, *others, **options):
     states, kept, pooled : tensors
         As it gives them.
     """
-    states, kept, pooled = tf.numpy_function(
-        functools.partial(native.forward, **options),
-        [x, padding, recurrent, *others],
-        [tf.float32, x.dtype, tf.float32],
-        stateful=False,
+    kept_dtype = tf.as_dtype(native.dtype_of_kept(options["kernel"]))
+    states, kept, pooled = _by_numpy(
+        native.forward,
+        [tf.float32, kept_dtype, tf.float32],
+        tensors,
+        keeps=keeps,
+        pools=pools,
+        **options,
     )
-    states.set_shape((None, padding.shape[1], recurrent.shape[0]))
-    pooled.set_shape((3 if options.get("pools") else 0, *states.shape[1:]))
+    steps_and_texts = tensors["padding"].shape
+    size = tensors["recurrent"].shape[0]
+    states.set_shape((None, steps_and_texts[1], size))
+    pooled.set_shape((3 if pools else 0, *states.shape[1:]))
     return states, kept, pooled
 
 
-def native_backward(upstream, padding, recurrent, *others, **options):
+def native_backward(*, options: dict, **tensors):
     """Go all steps of a GRU back; see `native_forward`.
 
     Parameters
     ----------
-    upstream, padding, recurrent, *others : tensors
+    **tensors
         See `skrnn.native.backward`.
 
-    **options
+    options : dict
         Its other parameters.
 
     Returns
     -------
-    of_x, of_u, of_biases, of_initial : tensors
+    of_inputs, of_input_kernel, of_recurrent, of_initial, of_biases : tensors
         As it gives them.
     """
-    dtype = recurrent.dtype
-    *of_blocks, of_biases, of_initial = tf.numpy_function(
-        functools.partial(native.backward, **options),
-        [upstream, padding, recurrent, *others],
-        [dtype, dtype, tf.float32, tf.float32],
-        stateful=False,
-    )
-    size = recurrent.shape[0]
-    for one in of_blocks:
-        one.set_shape((*padding.shape, 3 * size))
-    of_biases.set_shape((4, size))
-    of_initial.set_shape((padding.shape[1], size))
-    return *of_blocks, of_biases, of_initial
+    gradients = _by_numpy(native.backward, [tf.float32] * 5, tensors, **options)
+    size = tensors["recurrent"].shape[0]
+    shapes = [
+        *(tensors[name].shape for name in ("inputs", "input_kernel", "recurrent")),
+        (tensors["padding"].shape[1], size),
+        (4, size),
+    ]
+    for one, shape in zip(gradients, shapes, strict=True):
+        one.set_shape(shape)
+    return gradients
+
+
+def native_sums(vectors, ids, n_sums: int):
+    """Sum the rows that have an id in common; see `skrnn.native.sum_rows`.
+
+    Parameters
+    ----------
+    vectors : float32 tensor of shape (n_rows, width)
+        What to sum.
+
+    ids : int32 tensor of shape (n_rows,)
+        Of each row.
+
+    n_sums : int
+        The number of sums.
+
+    Returns
+    -------
+    float32 tensor of shape (n_sums, width)
+    """
+    tensors = {"vectors": vectors, "ids": ids}
+    sums = _by_numpy(native.sum_rows, tf.float32, tensors, n_sums=n_sums)
+    sums.set_shape((n_sums, vectors.shape[1]))
+    return sums
 
 
 def rows_of(tables: list, ids) -> list:

@@ -1,4 +1,4 @@
-"""A GRU's steps by the kernel for the processor, between products of TensorFlow's."""
+"""A GRU by the kernel for the processor."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ ops = keras.ops
 class NativeGRU:
     """What `RecurrentLayer` does, for a GRU in float32 on a CPU.
 
-    The products of the inputs are one for all steps, as there; the kernel adds the
-    biases and sums their gradients, all in float32.
+    All is given and taken in float32. Products in bfloat16 are the kernel's own.
 
     Parameters
     ----------
@@ -59,42 +58,41 @@ class NativeGRU:
         """
         recurrent_bias, *learned = others
         padding = ops.cast(padding, "uint8")
-        rows = rows_of_all_steps(ops.cast(inputs, dtype))
-        kernel, recurrent = ops.cast(kernel, dtype), ops.cast(recurrent, dtype)
         options = {**self._options, "kernel": fastest_kernel(dtype)}
+        read = {
+            "inputs": inputs,
+            "padding": padding,
+            "recurrent": recurrent,
+            "input_kernel": kernel,
+        }
         forward = functools.partial(
             native_forward,
-            ops.matmul(rows, kernel),
-            padding,
-            recurrent,
-            bias,
-            recurrent_bias,
-            _initial(padding, recurrent_bias, learned),
+            bias=bias,
+            recurrent_bias=recurrent_bias,
+            initial=_initial(padding, recurrent_bias, learned),
             pools=pools,
-            **options,
+            options=options,
+            **read,
         )
         made = forward(keeps=keeps)
 
         def gradient(upstream):
-            states, kept, pooled = made if keeps else forward(keeps=True)
-            of_x, of_u, of_biases, of_initial = native_backward(
-                upstream, padding, recurrent, states, kept, pooled, **options
+            names = ("states", "kept", "pooled")
+            all_made = zip(names, made if keeps else forward(keeps=True), strict=True)
+            of_inputs, of_kernel, of_recurrent, of_initial, of_biases = native_backward(
+                upstream=upstream, options=options, **read, **dict(all_made)
             )
-            of_x, of_u = rows_of_all_steps(of_x), rows_of_all_steps(of_u)
-            _, before = self._after_and_before(states)
-            before = rows_of_all_steps(ops.cast(before, dtype))
-            gradients = [
-                ops.reshape(ops.matmul(of_x, ops.transpose(kernel)), ops.shape(inputs)),
-                ops.matmul(ops.transpose(rows), of_x),
+            return (
+                of_inputs,
+                of_kernel,
                 ops.reshape(of_biases[:-1], (-1,)),
-                ops.matmul(ops.transpose(before), of_u),
+                of_recurrent,
                 of_biases[-1],
                 *(ops.sum(of_initial, axis=0) for _ in learned),
-            ]
-            return tuple(ops.cast(one, "float32") for one in gradients)
+            )
 
         states, _, pooled = made
-        return pooled if pools else self._after_and_before(states)[0], gradient
+        return pooled if pools else self._after(states), gradient
 
     def infer(self, x, rows, padding, pooling, bias, recurrent, *others):
         """Hidden states, or their pooling, without a gradient.
@@ -118,26 +116,23 @@ class NativeGRU:
         """
         recurrent_bias, *learned = others
         states, _, pooled = native_forward(
-            x,
-            ops.cast(padding, "uint8"),
-            recurrent,
-            bias,
-            recurrent_bias,
-            _initial(padding, recurrent_bias, learned),
-            *([] if rows is None else [rows]),
+            inputs=x,
+            padding=ops.cast(padding, "uint8"),
+            recurrent=recurrent,
+            bias=bias,
+            recurrent_bias=recurrent_bias,
+            initial=_initial(padding, recurrent_bias, learned),
             pools=pooling is not None,
-            kernel=fastest_kernel("float32"),
-            **self._options,
+            options={**self._options, "kernel": fastest_kernel("float32")},
+            **({} if rows is None else {"rows": rows}),
         )
         if pooling is None:
-            return self._after_and_before(states)[0]
+            return self._after(states)
         return finished(pooled, padding, pooling)
 
-    def _after_and_before(self, states):
-        """The states after each step and before it: parts of one array, not copied."""
-        if self._options["reverse"]:
-            return states[:-1], states[1:]
-        return states[1:], states[:-1]
+    def _after(self, states):
+        """The states after each step, a part of the same array."""
+        return states[:-1] if self._options["reverse"] else states[1:]
 
 
 def finished(pooled, padding, pooling: str):

@@ -47,45 +47,51 @@ def test_a_kernel_is_there_where_it_can_be_compiled():
     )
 
 
-def arguments(kernel, steps, size, lengths, seed=0):
+def arguments(kernel, steps, size, lengths, n_features=24):
     """What `forward` takes, of reasonable sizes, and gradients from above."""
-    draw = np.random.default_rng(seed)
-    dtype = (
-        np.float32
-        if native.precision_of(kernel) == "float32"
-        else np.dtype(ml_dtypes.bfloat16)
-    )
+    draw = np.random.default_rng(0)
     batch = len(lengths)
 
-    def normal(scale, *shape, dtype=np.float32):
-        return draw.normal(0.0, scale, shape).astype(dtype)
+    def normal(scale, *shape):
+        return draw.normal(0.0, scale, shape).astype(np.float32)
+
+    def multiplied(scale, *shape):
+        # Rounded once, so that what a kernel rounds of it changes nothing.
+        dtype = np.float32
+        if native.precision_of(kernel) == "bfloat16":
+            dtype = ml_dtypes.bfloat16
+        return normal(scale, *shape).astype(dtype).astype(np.float32)
 
     given = {
-        "x": normal(0.7, steps, batch, 3 * size, dtype=dtype),
+        "inputs": multiplied(0.7, steps, batch, n_features),
         "padding": (np.arange(steps)[:, None] < steps - np.array(lengths)).astype(
             np.uint8
         ),
-        "recurrent": normal(0.7 / np.sqrt(size), size, 3 * size, dtype=dtype),
+        "recurrent": multiplied(0.7 / np.sqrt(size), size, 3 * size),
         "bias": normal(0.1, 3 * size),
         "recurrent_bias": normal(0.1, size),
         "initial": normal(0.5, batch, size),
+        "input_kernel": multiplied(0.9 / np.sqrt(n_features), n_features, 3 * size),
     }
     return given, normal(1.0, steps, batch, size)
+
+
+def go_back(given, upstream, made, **options):
+    names = ("inputs", "padding", "recurrent", "input_kernel")
+    return native.backward(upstream, *(given[name] for name in names), *made, **options)
 
 
 def there_and_back(kernel, given, upstream, *, reverse=False, gate="sigmoid"):
     """The states after each step, and all gradients."""
     options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
     made = native.forward(**given, **options, keeps=True)
-    found = native.backward(
-        upstream, given["padding"], given["recurrent"], *made, **options
-    )
+    found = go_back(given, upstream, made, **options)
     return made[0][:-1] if reverse else made[0][1:], *found
 
 
 def by_numpy(given, upstream, *, reverse, gate):
     """The same in float64, one step and one text after the other."""
-    x, padding, recurrent, bias, recurrent_bias, initial = (
+    inputs, padding, recurrent, bias, recurrent_bias, initial, kernel = (
         np.asarray(one, np.float64) for one in given.values()
     )
     steepness = STEEPNESS[gate]
@@ -106,16 +112,17 @@ def by_numpy(given, upstream, *, reverse, gate):
 
     size = len(recurrent)
     hidden = np.zeros(upstream.shape)
-    of_x, of_u = np.zeros(x.shape), np.zeros(x.shape)
+    of_inputs, of_kernel = np.zeros(inputs.shape), np.zeros(kernel.shape)
+    of_recurrent = np.zeros(recurrent.shape)
     of_biases, of_initial = np.zeros((4, size)), np.zeros(initial.shape)
-    order = [*range(len(x))][:: -1 if reverse else 1]
-    for i in range(x.shape[1]):
+    order = [*range(len(inputs))][:: -1 if reverse else 1]
+    for i in range(inputs.shape[1]):
         present = [t for t in order if not padding[t, i]]
         h, seen = initial[i], {}
         for t in order:
             if t in present:
                 u_z, u_r, u_c = np.split(h @ recurrent, 3)
-                x_z, x_r, x_c = np.split(x[t, i] + bias, 3)
+                x_z, x_r, x_c = np.split(inputs[t, i] @ kernel + bias, 3)
                 z, r, u = function(x_z + u_z), function(x_r + u_r), u_c + recurrent_bias
                 c = np.tanh(x_c + r * u)
                 seen[t] = h, z, r, c, u
@@ -130,12 +137,15 @@ def by_numpy(given, upstream, *, reverse, gate):
             of_c = of_h * (1 - z) * (1 - c * c)
             of_z = of_h * (before - c) * slope(z)
             of_r = of_c * u * slope(r)
-            of_x[t, i] = np.concatenate([of_z, of_r, of_c])
-            of_u[t, i] = np.concatenate([of_z, of_r, of_c * r])
+            of_x = np.concatenate([of_z, of_r, of_c])
+            of_u = np.concatenate([of_z, of_r, of_c * r])
+            of_inputs[t, i] = kernel @ of_x
+            of_kernel += np.outer(inputs[t, i], of_x)
+            of_recurrent += np.outer(before, of_u)
             of_biases += np.stack([of_z, of_r, of_c, of_c * r])
-            of_h = of_h * z + recurrent @ of_u[t, i]
+            of_h = of_h * z + recurrent @ of_u
         of_initial[i] = of_h
-    return hidden, of_x, of_u, of_biases, of_initial
+    return hidden, of_inputs, of_kernel, of_recurrent, of_initial, of_biases
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -144,21 +154,27 @@ def by_numpy(given, upstream, *, reverse, gate):
 @settings(max_examples=8)
 @given(
     size=st.sampled_from([32, 64, 96]),
+    n_features=st.integers(1, 70),
     lengths=st.lists(st.integers(0, 9), min_size=1, max_size=70),
 )
-@example(size=32, lengths=[1])
-@example(size=32, lengths=[0, 0])
+@example(size=32, n_features=1, lengths=[1])
+@example(size=32, n_features=32, lengths=[0, 0])
 # One text more than are taken together, and more than fit in a half of those.
-@example(size=64, lengths=[9] * 33)
-@example(size=96, lengths=[5, 0, 9] * 7)
-def test_kernels_compute_what_numpy_does(kernel, reverse, gate, size, lengths):
+@example(size=64, n_features=33, lengths=[9] * 33)
+@example(size=96, n_features=20, lengths=[5, 0, 9] * 7)
+# More steps than are held back for the kernels' gradients.
+@example(size=32, n_features=17, lengths=[40, 11, 39] * 7)
+def test_kernels_compute_what_numpy_does(
+    kernel, reverse, gate, size, n_features, lengths
+):
     precision = native.precision_of(kernel)
     if precision == "bfloat16" and gate == "hard_sigmoid":
         pytest.skip(
             "rounding may move a gate past its bound, where its slope jumps: "
             "test_hard_gates_in_bfloat16_are_near_those_of_float32 holds their norm"
         )
-    given, upstream = arguments(kernel, 9, size, lengths)
+    steps = max(9, *lengths)
+    given, upstream = arguments(kernel, steps, size, lengths, n_features)
     found = there_and_back(kernel, given, upstream, reverse=reverse, gate=gate)
     expected = by_numpy(given, upstream, reverse=reverse, gate=gate)
     for one, other in zip(found, expected, strict=True):
@@ -189,20 +205,12 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
     np.testing.assert_array_equal(alone, pooled)
 
     upstream = np.random.default_rng(1).normal(size=pooled.shape).astype(np.float32)
-    of_pooled = native.backward(
-        upstream, given["padding"], given["recurrent"], states, kept, pooled, **options
-    )
+    of_pooled = go_back(given, upstream, (states, kept, pooled), **options)
     is_largest = (hidden == pooled[2]) & present
     of_hidden = present * upstream[1] + is_largest * upstream[2]
     of_hidden[0 if reverse else -1] += upstream[0]
-    of_states = native.backward(
-        of_hidden.astype(np.float32),
-        given["padding"],
-        given["recurrent"],
-        states,
-        kept,
-        pooled[:0],
-        **options,
+    of_states = go_back(
+        given, of_hidden.astype(np.float32), (states, kept, pooled[:0]), **options
     )
     # Where one state alone is the largest.
     alone = is_largest.sum(axis=0).max(axis=-1) <= 1
@@ -212,7 +220,7 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
             one, other = one[:, alone], other[:, alone]
         elif one.shape[0] == len(lengths):
             one, other = one[alone], other[alone]
-        else:  # the biases', of all texts
+        else:  # the weights', of all texts
             continue
         assert one.size
         scale = np.abs(other.astype(float)).max()
@@ -230,9 +238,7 @@ def test_of_equal_states_the_last_has_the_gradient_of_the_largest():
     made = native.forward(**given, **options, keeps=True, pools=True)
     upstream = np.zeros((3, 2, 32), np.float32)
     upstream[2] = 1.0
-    *_, of_initial = native.backward(
-        upstream, given["padding"], given["recurrent"], *made, **options
-    )
+    *_, of_initial, _ = go_back(given, upstream, made, **options)
     np.testing.assert_array_equal(of_initial, 1.0)
 
 
@@ -250,16 +256,16 @@ def test_hard_gates_in_bfloat16_are_near_those_of_float32(kernel):
 def test_no_text_depends_on_another(kernel):
     lengths = [5, 0, 3, 1] * 12
     given, upstream = arguments(kernel, 5, 64, lengths)
-    hidden, of_x, *_ = there_and_back(kernel, given, upstream)
+    hidden, of_inputs, *_ = there_and_back(kernel, given, upstream)
     for i in range(len(lengths)):
         alone = {
-            name: array[:, i : i + 1] if name in ("x", "padding") else array
+            name: array[:, i : i + 1] if name in ("inputs", "padding") else array
             for name, array in given.items()
         }
         alone["initial"] = given["initial"][i : i + 1]
         own, of_own, *_ = there_and_back(kernel, alone, upstream[:, i : i + 1])
         np.testing.assert_array_equal(own, hidden[:, i : i + 1])
-        np.testing.assert_array_equal(of_own, of_x[:, i : i + 1])
+        np.testing.assert_array_equal(of_own, of_inputs[:, i : i + 1])
 
 
 @pytest.mark.parametrize("kernel", native.KERNELS)
@@ -271,13 +277,14 @@ def test_the_number_of_threads_changes_no_text(kernel, monkeypatch):
         found.append(there_and_back(kernel, given, upstream))
     for other in found[1:]:
         for name, one, own in zip(
-            ("hidden", "of_x", "of_u", "of_biases", "of_initial"),
+            ("hidden", "inputs", "kernel", "recurrent", "initial", "biases"),
             other,
             found[0],
             strict=True,
         ):
-            if name == "of_biases":  # a sum over all texts
-                np.testing.assert_allclose(one, own, rtol=1e-4, atol=1e-4)
+            if name in ("kernel", "recurrent", "biases"):  # sums over all texts
+                scale = np.abs(own).max()
+                np.testing.assert_allclose(one, own, rtol=0, atol=1e-5 * scale)
             else:
                 np.testing.assert_array_equal(one, own)
 
@@ -286,7 +293,7 @@ def test_the_number_of_threads_changes_no_text(kernel, monkeypatch):
 @pytest.mark.parametrize("gate", GATES)
 def test_what_is_no_number_is_kept(kernel, gate):
     given, upstream = arguments(kernel, 3, 32, [3, 3])
-    given["x"][0, 0] = np.nan
+    given["inputs"][0, 0] = np.nan
     hidden, *_ = there_and_back(kernel, given, upstream, gate=gate)
     assert np.isnan(hidden[:, 0]).all()
     assert np.isfinite(hidden[:, 1]).all()
@@ -296,10 +303,27 @@ def test_what_is_no_number_is_kept(kernel, gate):
 def test_no_texts_and_no_steps(kernel):
     for steps, lengths in ((0, [0, 0]), (3, [])):
         given, upstream = arguments(kernel, steps, 32, lengths)
-        hidden, *_, of_biases, of_initial = there_and_back(kernel, given, upstream)
+        hidden, *of_all = there_and_back(kernel, given, upstream)
         assert hidden.shape == (steps, len(lengths), 32)
-        np.testing.assert_array_equal(of_biases, 0)
-        np.testing.assert_array_equal(of_initial, 0)
+        for one in of_all:
+            np.testing.assert_array_equal(one, 0)
+
+
+@settings(max_examples=20)
+@given(
+    ids=st.lists(st.integers(0, 4), max_size=40),
+    width=st.integers(1, 70),
+    n_threads=st.integers(1, 5),
+)
+def test_rows_are_summed_as_numpy_does(ids, width, n_threads):
+    draw = np.random.default_rng(0)
+    vectors = draw.normal(size=(len(ids), width)).astype(np.float32)
+    expected = np.zeros((5, width), np.float32)
+    np.add.at(expected, ids, vectors)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TF_NUM_INTRAOP_THREADS", str(n_threads))
+        found = native.sum_rows(vectors, np.array(ids, np.int32), 5)
+    np.testing.assert_array_equal(found, expected)
 
 
 def layers(**parameters):
@@ -498,7 +522,7 @@ def test_threads_may_ask_at_once(docstrings):
 def test_lack_of_memory_is_explained(monkeypatch, docstrings):
     texts, labels = docstrings
 
-    def lacking(shape, dtype):
+    def lacking(shape, dtype=None):
         raise MemoryError("Unable to allocate")
 
     monkeypatch.setattr("skrnn.native._empty", lacking)

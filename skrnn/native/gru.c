@@ -2,8 +2,6 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,23 +10,29 @@
 #include <unistd.h>
 #endif
 
+#include "threads.h"
+
 /* Texts that are taken together: two tiles of AMX. */
 #define ROWS 32
 /* And where there are many threads: each takes its time to start. */
 #define FEWEST_ROWS 8
-#define MOST_THREADS 64
+
+/* Rows that are held back until they are multiplied for the kernels' gradients. */
+#define MOST_HELD 256
 
 /* Arrays have their steps first: (steps, batch, size), with n blocks side by side
    (steps, batch, n * size). "Values" are floats, or bfloat16. */
 struct forward {
-    int64_t steps, batch, size, reverse;
+    int64_t steps, batch, size, n_features, reverse;
     int64_t in_turns; /* whether `states` has room for two steps only, used in turns */
     float steepness;
-    const void *x;          /* 3 blocks: the inputs' products, values */
+    const float *inputs; /* (steps, batch, n_features); or NULL, where x is given */
+    const float *input_kernel; /* (n_features, 3 * size) */
+    const float *x;            /* 3 blocks: the inputs' products with it; or NULL */
     const int32_t *rows;    /* (steps, batch): where in x, (n_rows, 3 * size), those of
                                a step stand; NULL where x has all steps */
     const uint8_t *padding; /* (steps, batch) */
-    const void *recurrent;  /* (size, 3 * size), values */
+    const float *recurrent; /* (size, 3 * size) */
     const float *bias, *recurrent_bias;
     float *states; /* (steps + 1, batch, size), the first one given */
     void *kept;    /* 4 blocks for `backward`, values; or NULL */
@@ -36,20 +40,30 @@ struct forward {
 };
 
 struct backward {
-    int64_t steps, batch, size, reverse;
+    int64_t steps, batch, size, n_features, reverse;
     float steepness;
     const float *upstream; /* the gradient of the states after each step; or NULL */
     const float
         *of_pooled; /* (3, batch, size): of the last one, sums, largest; or NULL */
     const float *largest; /* (batch, size), where pooled */
+    const float *inputs, *input_kernel;
     const uint8_t *padding;
-    const void *recurrent;
-    const float *states;
+    const float *recurrent, *states;
     const void *kept;
-    void *of_x, *of_u; /* 3 blocks, values */
-    float *of_biases;  /* (4, size): z, r, c, and that of the recurrent bias */
-    float *of_initial; /* (batch, size) */
+    float *of_inputs, *of_initial; /* the latter (batch, size) */
+    float *of_sums; /* of the biases, 4 blocks: z, r, c, the recurrent one; of
+                       the recurrent kernel; of the kernel, with rows of zeros behind */
 };
+
+/* What the sizes of products are a multiple of. */
+static int64_t padded(int64_t n) {
+    return (n + 31) / 32 * 32;
+}
+
+/* How many numbers `of_sums` has. */
+static int64_t n_sums(int64_t size, int64_t n_features) {
+    return 4 * size + 3 * size * (size + padded(n_features));
+}
 
 static int any_token(const uint8_t *padding, int64_t n_texts) {
     for (int64_t i = 0; i < n_texts; i++)
@@ -58,14 +72,14 @@ static int any_token(const uint8_t *padding, int64_t n_texts) {
     return 0;
 }
 
-/* Of `forward` and `backward`, with their scratch, for some of the texts; and the
-   recurrent kernel in the order that each reads it in. */
+/* What takes the steps of some of the texts with scratch of its own, and the matrices
+   in the order that products read them in. */
 struct kernel {
     size_t bytes_a_value;
-    void (*pack_forward)(const void *recurrent, int64_t size, void *packed);
+    void (*pack_forward)(const void *arguments, void *packed);
     void (*forward)(const void *arguments, int64_t first, int64_t n_rows,
                     const void *packed, void *scratch);
-    void (*pack_backward)(const void *recurrent, int64_t size, void *packed);
+    void (*pack_backward)(const void *arguments, void *packed);
     void (*backward)(const void *arguments, int64_t first, int64_t n_rows,
                      const void *packed, void *scratch);
 };
@@ -153,32 +167,6 @@ int gru_kernels(size_t bytes_of_forward, size_t bytes_of_backward) {
     return runs;
 }
 
-/* The blocks of texts that threads take one after the other. */
-struct work {
-    void (*function)(const void *, int64_t, int64_t, const void *, void *);
-    const void *arguments, *packed;
-    char *scratch;
-    size_t bytes_a_block;
-    int64_t batch, n_blocks;
-    atomic_int_fast64_t next;
-};
-
-static void *work(void *given) {
-    struct work *w = given;
-    /* Numbers too small for a float's usual form count as zero: they are slow, and
-       TensorFlow takes them so. */
-    unsigned int before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040);
-    for (int64_t i; (i = atomic_fetch_add(&w->next, 1)) < w->n_blocks;) {
-        int64_t first = w->batch * i / w->n_blocks;
-        int64_t end = w->batch * (i + 1) / w->n_blocks;
-        w->function(w->arguments, first, end - first, w->packed,
-                    w->scratch + i * w->bytes_a_block);
-    }
-    _mm_setcsr(before);
-    return NULL;
-}
-
 /* Of one size, as many for each thread, of FEWEST_ROWS to ROWS texts. */
 static int64_t count_blocks(int64_t batch, int64_t n_threads) {
     int64_t fewest = (batch + ROWS - 1) / ROWS;
@@ -187,38 +175,34 @@ static int64_t count_blocks(int64_t batch, int64_t n_threads) {
     return n_blocks < most ? n_blocks : most;
 }
 
-static void share_out(struct work *w, int64_t n_threads) {
-    pthread_t threads[MOST_THREADS];
-    int n_started = 0;
-    if (n_threads > w->n_blocks)
-        n_threads = w->n_blocks;
-    if (n_threads > MOST_THREADS)
-        n_threads = MOST_THREADS;
-    while (n_started < n_threads - 1 &&
-           !pthread_create(&threads[n_started], NULL, work, w))
-        n_started++;
-    work(w);
-    while (n_started)
-        pthread_join(threads[--n_started], NULL);
+static size_t aligned(size_t n_bytes) {
+    return (n_bytes + 63) / 64 * 64;
 }
 
-static void *allocate(size_t n_bytes) {
-    return aligned_alloc(64, (n_bytes + 63) / 64 * 64);
+/* Packed matrices, and behind them the scratch of all blocks; or NULL. */
+static char *allocate(struct work *w, size_t bytes_of_packed, size_t bytes_a_block,
+                      int64_t n_threads) {
+    w->n_blocks = count_blocks(w->n_rows, n_threads);
+    w->bytes_a_block = aligned(bytes_a_block);
+    bytes_of_packed = aligned(bytes_of_packed);
+    char *memory =
+        aligned_alloc(64, bytes_of_packed + w->n_blocks * w->bytes_a_block + 64);
+    w->packed = memory;
+    w->scratch = memory + bytes_of_packed;
+    return memory;
 }
 
 /* Both give 0, or -1 where memory is lacking. */
 int gru_forward(int number, int n_threads, const struct forward *a) {
     const struct kernel *kernel = kernels[number];
-    struct work w = {kernel->forward, a, .batch = a->batch};
-    w.n_blocks = count_blocks(a->batch, n_threads);
-    w.bytes_a_block = 2 * ROWS * a->size * kernel->bytes_a_value;
-    size_t n_bytes = 3 * a->size * a->size * kernel->bytes_a_value;
-    char *memory = allocate(n_bytes + w.n_blocks * w.bytes_a_block);
+    const int64_t size = a->size, n_features = a->x ? 0 : padded(a->n_features);
+    struct work w = {kernel->forward, a, .n_rows = a->batch};
+    char *memory =
+        allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
+                 ROWS * (2 * size + n_features) * kernel->bytes_a_value, n_threads);
     if (!memory)
         return -1;
-    w.packed = memory;
-    w.scratch = memory + n_bytes;
-    kernel->pack_forward(a->recurrent, a->size, memory);
+    kernel->pack_forward(a, memory);
     share_out(&w, n_threads);
     free(memory);
     return 0;
@@ -226,23 +210,24 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
 
 int gru_backward(int number, int n_threads, const struct backward *a) {
     const struct kernel *kernel = kernels[number];
-    struct work w = {kernel->backward, a, .batch = a->batch};
-    w.n_blocks = count_blocks(a->batch, n_threads);
-    /* The sums for the biases over all steps, and over one; and the largest states. */
-    w.bytes_a_block = (2 * 4 + ROWS) * a->size * sizeof(float);
-    size_t n_bytes = 3 * a->size * a->size * kernel->bytes_a_value;
-    char *memory = allocate(n_bytes + w.n_blocks * w.bytes_a_block);
+    const int64_t size = a->size, n_features = padded(a->n_features);
+    const int64_t n = n_sums(size, n_features);
+    struct work w = {kernel->backward, a, .n_rows = a->batch};
+    /* Sums over all steps, the biases' over one, the largest states, and rows held. */
+    char *memory =
+        allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
+                 (n + (4 + ROWS) * size) * sizeof(float) +
+                     MOST_HELD * (5 * size + n_features) * kernel->bytes_a_value,
+                 n_threads);
     if (!memory)
         return -1;
-    w.packed = memory;
-    w.scratch = memory + n_bytes;
-    kernel->pack_backward(a->recurrent, a->size, memory);
+    kernel->pack_backward(a, memory);
     share_out(&w, n_threads);
-    memset(a->of_biases, 0, 4 * a->size * sizeof(float));
+    memset(a->of_sums, 0, n * sizeof(float));
     for (int64_t i = 0; i < w.n_blocks; i++) {
         const float *of_block = (const float *)(w.scratch + i * w.bytes_a_block);
-        for (int64_t j = 0; j < 4 * a->size; j++)
-            a->of_biases[j] += of_block[j];
+        for (int64_t j = 0; j < n; j++)
+            a->of_sums[j] += of_block[j];
     }
     free(memory);
     return 0;

@@ -7,15 +7,26 @@
 #undef configure
 #undef multiply_rows
 #undef multiply
+#undef units_of
+#undef load_some
+#undef narrow_rows
+#undef pack_columns
+#undef pack_rows
+#undef held
+#undef hold
+#undef transpose
+#undef hold_rows
+#undef add_product
+#undef add_products
 #undef advance
 #undef pool
-#undef unpool
+#undef pack_matrices
 #undef forward_rows
-#undef pack_columns
 #undef steps_forward
 #undef retreat
+#undef unpool
+#undef pack_transposed
 #undef backward_rows
-#undef pack_rows
 #undef steps_back
 
 #define tanh_of NAME(tanh_of)
@@ -25,13 +36,24 @@
 #define configure NAME(configure)
 #define multiply_rows NAME(multiply_rows)
 #define multiply NAME(multiply)
+#define units_of NAME(units_of)
+#define load_some NAME(load_some)
+#define narrow_rows NAME(narrow_rows)
+#define pack_columns NAME(pack_columns)
+#define pack_rows NAME(pack_rows)
+#define held NAME(held)
+#define hold NAME(hold)
+#define transpose NAME(transpose)
+#define hold_rows NAME(hold_rows)
+#define add_product NAME(add_product)
+#define add_products NAME(add_products)
 #define advance NAME(advance)
 #define pool NAME(pool)
-#define unpool NAME(unpool)
+#define pack_matrices NAME(pack_matrices)
 #define forward_rows NAME(forward_rows)
-#define pack_columns NAME(pack_columns)
 #define steps_forward NAME(steps_forward)
 #define retreat NAME(retreat)
+#define unpool NAME(unpool)
+#define pack_transposed NAME(pack_transposed)
 #define backward_rows NAME(backward_rows)
-#define pack_rows NAME(pack_rows)
 #define steps_back NAME(steps_back)

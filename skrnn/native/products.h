@@ -12,6 +12,9 @@
 #define MULTIPLY_ADD(sum, a, b) ADD_PRODUCT(sum, a, b)
 #endif
 
+#define START_PRODUCTS(n_rows) ((void)(n_rows))
+#define END_PRODUCTS() ((void)0)
+
 /* `n_rows` and `n_columns` are constants where this is used: the sums stay in
    registers. */
 INLINE void multiply_rows(const int n_rows, const int n_columns, const float *rows,

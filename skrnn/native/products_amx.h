@@ -1,5 +1,8 @@
 /* The same products with AMX, whose tiles hold 16 rows of 16 units. */
 
+#define START_PRODUCTS(n_rows) configure(n_rows)
+#define END_PRODUCTS() _tile_release()
+
 /* Tiles 0 to 3 sum up; 4 and 5 hold rows; 6 and 7 a block's columns. */
 SEPARATE void configure(int64_t n_rows) {
     struct {

@@ -10,7 +10,7 @@
    MOST_ROWS          how many rows of sums a product without AMX has in registers;
    MOST_COLUMNS       how many columns;
    FORWARD_COLUMNS    how many columns of each gate are taken at once;
-   BACKWARD_COLUMNS   how many of the transposed kernel.
+   BACKWARD_COLUMNS   how many of other matrices.
 
    Texts are taken `ROWS` at a time through all steps: none depends on another. */
 
@@ -43,23 +43,26 @@
 #else
 #include "products.h"
 #endif
+#include "packing.h"
+#include "gradients.h"
 
-/* A step of one text, for WIDTH of its values. */
-INLINE void advance(float steepness, int64_t size, const value *x, const float *u_z,
-                    const float *u_r, const float *u_c, const float *bias,
+/* A step of one text, for WIDTH of its values. The gates' blocks of x, and those of u,
+   are `of_x` and `of_u` floats apart. */
+INLINE void advance(float steepness, int64_t size, const float *x, int64_t of_x,
+                    const float *u, int64_t of_u, const float *bias,
                     const float *recurrent_bias, const float *before, float *after,
                     value *kept) {
-    vec z = gate(steepness, GET(x) + LOAD(bias) + LOAD(u_z));
-    vec r = gate(steepness, GET(x + size) + LOAD(bias + size) + LOAD(u_r));
-    vec u = LOAD(u_c) + LOAD(recurrent_bias);
-    vec c = tanh_of(ADD_PRODUCT(GET(x + 2 * size) + LOAD(bias + 2 * size), r, u));
+    vec z = gate(steepness, LOAD(x) + LOAD(bias) + LOAD(u));
+    vec r = gate(steepness, LOAD(x + of_x) + LOAD(bias + size) + LOAD(u + of_u));
+    vec u_c = LOAD(u + 2 * of_u) + LOAD(recurrent_bias);
+    vec c = tanh_of(ADD_PRODUCT(LOAD(x + 2 * of_x) + LOAD(bias + 2 * size), r, u_c));
     vec new = SPLAT(1.0f) - z, h = LOAD(before);
     STORE(after, h - (h - c) * new);
     if (kept) {
         PUT_GATE(kept, new);
         PUT_GATE(kept + size, r);
         PUT(kept + 2 * size, c);
-        PUT(kept + 3 * size, u);
+        PUT(kept + 3 * size, u_c);
     }
 }
 
@@ -68,14 +71,28 @@ INLINE void pool(vec h, float *sum, float *largest) {
     STORE(largest, LARGER(LOAD(largest), h));
 }
 
+SEPARATE void pack_matrices(const void *arguments, void *to) {
+    const struct forward *a = arguments;
+    value *packed = to;
+    pack_columns(a->recurrent, a->size, a->size, a->size, packed);
+    if (!a->x)
+        pack_columns(a->input_kernel, a->n_features, padded(a->n_features), a->size,
+                     packed + 3 * a->size * a->size);
+}
+
 INLINE void forward_rows(const struct forward *a, const float steepness, int64_t first,
                          int64_t n_rows, const value *packed, value *scratch) {
-    (void)scratch;
     const int64_t size = a->size, row = a->batch * size;
+    const int64_t n_features = a->x ? 0 : padded(a->n_features);
     const int64_t n_units = size / VALUES_A_UNIT;
+    const int64_t units_of_inputs = n_features / VALUES_A_UNIT;
+    const int columns = 3 * FORWARD_COLUMNS;
     float products[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
+    float of_inputs[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float *states = a->states + first * size;
     float *sums = a->pooled ? a->pooled + first * size : NULL;
+    value *inputs = scratch + 2 * ROWS * size;
+    const value *packed_kernel = packed + 3 * size * size;
 #ifdef BFLOAT16
     /* The states before a step and after it, as products take them. */
     value *narrow = scratch, *narrow_after = scratch + ROWS * size;
@@ -87,17 +104,19 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     for (int64_t step = 0; step < a->steps; step++) {
         int64_t t = a->reverse ? a->steps - 1 - step : step;
         int64_t from = t + a->reverse, to = t + !a->reverse;
+        int64_t place = t * a->batch + first;
         const float *before = states + (a->in_turns ? from % 2 : from) * row;
         float *after = states + (a->in_turns ? to % 2 : to) * row;
-        const int32_t *rows_of_x = a->rows ? a->rows + t * a->batch + first : NULL;
-        value *kept = a->kept ? (value *)a->kept + 4 * (t * row + first * size) : NULL;
-        const uint8_t *padding = a->padding + t * a->batch + first;
+        value *kept = a->kept ? (value *)a->kept + 4 * place * size : NULL;
+        const uint8_t *padding = a->padding + place;
         if (!any_token(padding, n_rows)) {
             memcpy(after, before, n_rows * size * sizeof(float));
             continue;
         }
+        if (n_features)
+            narrow_rows(a->inputs + place * a->n_features, n_rows, a->n_features,
+                        inputs);
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
-            const int columns = 3 * FORWARD_COLUMNS;
 #ifdef BFLOAT16
             const void *rows = narrow;
 #else
@@ -105,17 +124,24 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
 #endif
             multiply(n_rows, columns, rows, n_units, packed + 3 * n * size, n_units,
                      products);
+            if (n_features)
+                multiply(n_rows, columns, inputs, units_of_inputs,
+                         packed_kernel + 3 * n * n_features, units_of_inputs,
+                         of_inputs);
             for (int i = 0; i < n_rows; i++) {
-                const float *u = products + i * columns;
-                const value *x = (const value *)a->x;
-                x += 3 * size * (rows_of_x ? rows_of_x[i] : t * a->batch + first + i);
+                const float *u = products + i * columns, *x = of_inputs + i * columns;
+                int64_t of_x = FORWARD_COLUMNS;
+                if (!n_features) {
+                    int64_t row_of_x = a->rows ? a->rows[place + i] : place + i;
+                    x = a->x + 3 * size * row_of_x + n;
+                    of_x = size;
+                }
                 for (int64_t j = 0; j < FORWARD_COLUMNS; j += WIDTH) {
                     int64_t at = i * size + n + j;
                     if (padding[i]) {
                         STORE(after + at, LOAD(before + at));
                     } else {
-                        advance(steepness, size, x + n + j, u + j,
-                                u + j + FORWARD_COLUMNS, u + j + 2 * FORWARD_COLUMNS,
+                        advance(steepness, size, x + j, of_x, u + j, FORWARD_COLUMNS,
                                 a->bias + n + j, a->recurrent_bias + n + j, before + at,
                                 after + at, kept ? kept + at + 3 * i * size : NULL);
                         if (sums)
@@ -135,39 +161,23 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     }
 }
 
-/* Units of the recurrent kernel: for each FORWARD_COLUMNS columns of the three blocks,
-   side by side, those of all rows. */
-SEPARATE void pack_columns(const void *recurrent, int64_t size, void *to) {
-    const value *matrix = recurrent;
-    value *packed = to;
-    for (int64_t n = 0; n < size; n += FORWARD_COLUMNS)
-        for (int64_t k = 0; k < size; k += VALUES_A_UNIT)
-            for (int block = 0; block < 3; block++)
-                for (int64_t j = 0; j < FORWARD_COLUMNS; j++)
-                    for (size_t of_unit = 0; of_unit < VALUES_A_UNIT; of_unit++)
-                        *packed++ = matrix[((k + of_unit) * 3 + block) * size + n + j];
-}
-
-/* Constants are given for the steepness, so that each has code of its own. */
+/* A constant is given for the hard gates' steepness, so that they have code of their
+   own. */
 SEPARATE void steps_forward(const void *arguments, int64_t first, int64_t n_rows,
                             const void *packed, void *scratch) {
     const struct forward *a = arguments;
-#ifdef AMX
-    configure(n_rows);
-#endif
+    START_PRODUCTS(n_rows);
     if (a->steepness == 0.0f)
         forward_rows(a, 0.0f, first, n_rows, packed, scratch);
     else
         forward_rows(a, a->steepness, first, n_rows, packed, scratch);
-#ifdef AMX
-    _tile_release();
-#endif
+    END_PRODUCTS();
 }
 
 /* From the gradient of a text's state after a step, for WIDTH of its values: those of
    x and u, of the biases, and of the state before, the way through u left out. */
 INLINE void retreat(float steepness, int64_t size, vec of_h, const float *before,
-                    const value *kept, value *of_x, value *of_u, float *of_biases,
+                    const value *kept, value *of_gates, float *of_biases,
                     float *passed) {
     vec new = GET(kept), r = GET(kept + size), c = GET(kept + 2 * size);
     vec u = GET(kept + 3 * size);
@@ -176,12 +186,10 @@ INLINE void retreat(float steepness, int64_t size, vec of_h, const float *before
     vec of_r = of_c * u * slope(steepness, r);
     vec of_last = of_c * r;
     STORE(passed, of_h - of_new);
-    PUT(of_x, of_z);
-    PUT(of_x + size, of_r);
-    PUT(of_x + 2 * size, of_c);
-    PUT(of_u, of_z);
-    PUT(of_u + size, of_r);
-    PUT(of_u + 2 * size, of_last);
+    PUT(of_gates, of_c);
+    PUT(of_gates + size, of_z);
+    PUT(of_gates + 2 * size, of_r);
+    PUT(of_gates + 3 * size, of_last);
     STORE(of_biases, LOAD(of_biases) + of_z);
     STORE(of_biases + size, LOAD(of_biases + size) + of_r);
     STORE(of_biases + 2 * size, LOAD(of_biases + 2 * size) + of_c);
@@ -197,14 +205,26 @@ INLINE vec unpool(vec h, const float *of_sum, int64_t row, float *largest) {
     return of_h + IF_EQUAL(h, found, of_largest, SPLAT(0.0f));
 }
 
+SEPARATE void pack_transposed(const void *arguments, void *to) {
+    const struct backward *a = arguments;
+    value *packed = to;
+    pack_rows(a->recurrent, a->size, a->size, a->size, 0, packed);
+    /* The gradients of x begin with those of its last block. */
+    pack_rows(a->input_kernel, a->n_features, padded(a->n_features), a->size,
+              2 * a->size, packed + 3 * a->size * a->size);
+}
+
 INLINE void backward_rows(const struct backward *a, const float steepness,
                           int64_t first, int64_t n_rows, const value *packed,
-                          float *of_biases) {
-    const int64_t size = a->size, row = a->batch * size;
-    const int64_t n_units = 3 * size / VALUES_A_UNIT;
+                          float *sums) {
+    const int64_t size = a->size, row = a->batch * size, n_features = a->n_features;
+    const int64_t n_units = 3 * size / VALUES_A_UNIT, stride = 4 * size / VALUES_A_UNIT;
+    const value *packed_kernel = packed + 3 * size * size;
     float products[ROWS * BACKWARD_COLUMNS] __attribute__((aligned(64)));
-    float *of_h = a->of_initial + first * size, *of_step = of_biases + 4 * size;
-    float *largest = of_biases + 8 * size;
+    float *of_h = a->of_initial + first * size;
+    float *of_biases = sums, *of_step = sums + n_sums(size, n_features);
+    float *largest = of_step + 4 * size;
+    struct held held = hold(size, n_features, sums + 4 * size, largest + ROWS * size);
     const float *of_pooled = a->of_pooled ? a->of_pooled + first * size : NULL;
     if (of_pooled) {
         memcpy(of_h, of_pooled, n_rows * size * sizeof(float));
@@ -212,17 +232,19 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
     } else {
         memset(of_h, 0, n_rows * size * sizeof(float));
     }
-    memset(of_biases, 0, 4 * size * sizeof(float));
+    memset(sums, 0, n_sums(size, n_features) * sizeof(float));
     for (int64_t step = 0; step < a->steps; step++) {
         int64_t t = a->reverse ? step : a->steps - 1 - step;
+        int64_t place = t * a->batch + first;
         const float *before = a->states + (t + a->reverse) * row + first * size;
         const float *after = a->states + (t + !a->reverse) * row + first * size;
-        const float *upstream =
-            a->upstream ? a->upstream + t * row + first * size : NULL;
-        const value *kept = (const value *)a->kept + 4 * (t * row + first * size);
-        value *of_x = (value *)a->of_x + 3 * (t * row + first * size);
-        value *of_u = (value *)a->of_u + 3 * (t * row + first * size);
-        const uint8_t *padding = a->padding + t * a->batch + first;
+        const float *upstream = a->upstream ? a->upstream + place * size : NULL;
+        const float *inputs = a->inputs + place * n_features;
+        const value *kept = (const value *)a->kept + 4 * place * size;
+        float *of_inputs = a->of_inputs + place * n_features;
+        value *of_gates = held.of_gates + 4 * size * held.n_rows;
+        const uint8_t *padding = a->padding + place;
+        int any = any_token(padding, n_rows);
         /* A step's sums by themselves, for sums of few numbers round less. */
         memset(of_step, 0, 4 * size * sizeof(float));
         for (int i = 0; i < n_rows; i++)
@@ -231,69 +253,67 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
                 vec sum = LOAD(of_h + at);
                 if (upstream)
                     sum = sum + LOAD(upstream + at);
-                if (padding[i]) {
-                    STORE(of_h + at, sum);
-                    for (int k = 0; k < 3; k++) {
-                        PUT(of_x + at + (2 * i + k) * size, SPLAT(0.0f));
-                        PUT(of_u + at + (2 * i + k) * size, SPLAT(0.0f));
-                    }
-                } else {
+                if (!padding[i]) {
                     if (of_pooled)
                         sum = sum + unpool(LOAD(after + at), of_pooled + row + at, row,
                                            largest + at);
                     retreat(steepness, size, sum, before + at, kept + at + 3 * i * size,
-                            of_x + at + 2 * i * size, of_u + at + 2 * i * size,
-                            of_step + j, of_h + at);
+                            of_gates + at + 3 * i * size, of_step + j, of_h + at);
+                    continue;
                 }
+                STORE(of_h + at, sum);
+                for (int k = 0; any && k < 4; k++)
+                    PUT(of_gates + at + (3 * i + k) * size, SPLAT(0.0f));
             }
-        if (!any_token(padding, n_rows))
+        if (!any) {
+            memset(of_inputs, 0, n_rows * n_features * sizeof(float));
             continue;
+        }
         for (int64_t j = 0; j < 4 * size; j += WIDTH)
             STORE(of_biases + j, LOAD(of_biases + j) + LOAD(of_step + j));
         for (int64_t n = 0; n < size; n += BACKWARD_COLUMNS) {
-            multiply(n_rows, BACKWARD_COLUMNS, of_u, n_units, packed + 3 * n * size,
-                     n_units, products);
+            multiply(n_rows, BACKWARD_COLUMNS, of_gates + size, stride,
+                     packed + 3 * n * size, n_units, products);
             for (int i = 0; i < n_rows; i++)
                 for (int j = 0; j < BACKWARD_COLUMNS; j += WIDTH) {
                     float *at = of_h + i * size + n + j;
                     STORE(at, LOAD(at) + LOAD(products + i * BACKWARD_COLUMNS + j));
                 }
         }
+        for (int64_t n = 0; n < n_features; n += BACKWARD_COLUMNS) {
+            int64_t n_left = n_features - n;
+            size_t n_columns = n_left < BACKWARD_COLUMNS ? n_left : BACKWARD_COLUMNS;
+            multiply(n_rows, BACKWARD_COLUMNS, of_gates, stride,
+                     packed_kernel + 3 * n * size, n_units, products);
+            for (int i = 0; i < n_rows; i++)
+                memcpy(of_inputs + i * n_features + n, products + i * BACKWARD_COLUMNS,
+                       n_columns * sizeof(float));
+        }
+        hold_rows(&held, n_rows, before, inputs);
+        if (held.n_rows + n_rows > MOST_HELD) {
+            add_products(&held);
+            START_PRODUCTS(n_rows);
+        }
     }
-}
-
-/* Units of the transposed recurrent kernel: for each BACKWARD_COLUMNS columns those of
-   all rows. */
-SEPARATE void pack_rows(const void *recurrent, int64_t size, void *to) {
-    const uint32_t *matrix = recurrent;
-    uint32_t *packed = to;
-    int64_t n_units = 3 * size / VALUES_A_UNIT;
-    for (int64_t n = 0; n < size; n += BACKWARD_COLUMNS)
-        for (int64_t unit = 0; unit < n_units; unit++)
-            for (int64_t j = 0; j < BACKWARD_COLUMNS; j++)
-                *packed++ = matrix[(n + j) * n_units + unit];
+    add_products(&held);
 }
 
 SEPARATE void steps_back(const void *arguments, int64_t first, int64_t n_rows,
                          const void *packed, void *scratch) {
     const struct backward *a = arguments;
-#ifdef AMX
-    configure(n_rows);
-#endif
+    START_PRODUCTS(n_rows);
     if (a->steepness == 0.0f)
         backward_rows(a, 0.0f, first, n_rows, packed, scratch);
     else
         backward_rows(a, a->steepness, first, n_rows, packed, scratch);
-#ifdef AMX
-    _tile_release();
-#endif
+    END_PRODUCTS();
 }
 
 static const struct kernel NAME(kernel) = {
     .bytes_a_value = sizeof(value),
-    .pack_forward = pack_columns,
+    .pack_forward = pack_matrices,
     .forward = steps_forward,
-    .pack_backward = pack_rows,
+    .pack_backward = pack_transposed,
     .backward = steps_back,
 };
 
@@ -302,3 +322,5 @@ static const struct kernel NAME(kernel) = {
 #undef PUT
 #undef PUT_GATE
 #undef VALUES_A_UNIT
+#undef START_PRODUCTS
+#undef END_PRODUCTS
