@@ -1,4 +1,4 @@
-"""What `pyproject.toml` has no place for: the kernels in C, where they can be compiled."""
+"""What `pyproject.toml` has no place for: kernels in C, where they can be compiled."""
 
 import platform
 import sys
