@@ -12,7 +12,7 @@ IS_COMPILED = platform.machine() == "x86_64" and sys.platform == "linux"
 
 kernels = Extension(
     "skrnn.native._kernel",
-    sources=["skrnn/native/gru.c", "skrnn/native/embedding.c"],
+    sources=sorted(glob("skrnn/native/*.c")),
     depends=glob("skrnn/native/*.h"),
     extra_compile_args=["-std=gnu11", "-O3", "-pthread"],
     extra_link_args=["-pthread"],

@@ -6,14 +6,21 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from skrnn.native import words
 from skrnn.sequences import kept_by_cut
 
-# What a byte of Latin-1 is to the pattern.
+# What a byte of Latin-1 is to the pattern, as the compiled functions number it, too.
 _LETTER, _SIGN, _SPACE = 0, 1, 2
-_KINDS = bytes(
-    _SPACE if character.isspace() else _LETTER if character.isalnum() else _SIGN
-    for character in map(chr, range(256))
+_KINDS = np.array(
+    [
+        _SPACE if character.isspace() else _LETTER if character.isalnum() else _SIGN
+        for character in map(chr, range(256))
+    ],
+    np.uint8,
 )
+
+# In the place of an id, where the table has none for a token.
+_MISSED = -1
 
 # A shorter token is its own key: its bytes, and zeros behind them. An empty slot has
 # what no token's first 16 bytes can be, zeros and a 1.
@@ -93,34 +100,39 @@ class LatinWords:
     def _look_up(
         self, joined: bytes, starts: np.ndarray, stops: np.ndarray
     ) -> np.ndarray:
-        lengths = stops - starts
-        # Overlapping items, one from each byte on.
-        items = np.ndarray(
-            len(joined) - _KEY_BYTES + 1, f"V{_KEY_BYTES}", joined, strides=1
-        )
-        keys = items[starts].view(np.uint64).reshape(-1, 2)
-        keys &= _KEY_MASKS.take(np.minimum(lengths, _KEY_BYTES), axis=0)
-        slots = _hash(keys)
-        ids, found = self._find(keys, slots)
-        missed = np.flatnonzero(~found)
-        short = missed[lengths[missed] < _KEY_BYTES]
-        # One token goes into each slot; most of the others are that same one.
-        self._ids[slots[short]] = short
-        new = short[self._ids[slots[short]] == short]
-        self._keys[slots[new]] = keys[new]
-        self._ids[slots[new]] = self._ids_of(joined, starts[new], stops[new])
-        ids[missed], found = self._find(keys[missed], slots[missed])
-        rest = missed[~found]
-        ids[rest] = self._ids_of(joined, starts[rest], stops[rest])
+        ids = self._find(joined, starts, stops)
+        missed = np.flatnonzero(ids == _MISSED)
+        starts, stops = starts[missed], stops[missed]
+        self._remember(joined, starts, stops)
+        # Most of them are the tokens that have just been put there.
+        ids_of_missed = self._find(joined, starts, stops)
+        rest = np.flatnonzero(ids_of_missed == _MISSED)
+        ids_of_missed[rest] = self._ids_of(joined, starts[rest], stops[rest])
+        ids[missed] = ids_of_missed
         return ids
 
-    def _find(
-        self, keys: np.ndarray, slots: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Give what the slots hold, and whether it belongs to the keys."""
+    def _find(self, joined: bytes, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """Give the ids that the table has."""
+        if words.IS_COMPILED:
+            return words.find_words(
+                joined, starts, stops, _MULTIPLIERS, self._keys, self._ids
+            )
+        keys, slots = _keys_and_slots(joined, starts, stops)
         # Of rows this short, `take` is ten times as fast as an index.
         same = self._keys.take(slots, axis=0) == keys
-        return self._ids.take(slots), same[:, 0] & same[:, 1]
+        return np.where(same[:, 0] & same[:, 1], self._ids.take(slots), _MISSED)
+
+    def _remember(self, joined: bytes, starts: np.ndarray, stops: np.ndarray) -> None:
+        """Put tokens into the table, in the place of those that are there."""
+        short = np.flatnonzero(stops - starts < _KEY_BYTES)
+        starts, stops = starts[short], stops[short]
+        keys, slots = _keys_and_slots(joined, starts, stops)
+        # One goes into each slot.
+        numbers = np.arange(len(slots), dtype=np.int32)
+        self._ids[slots] = numbers
+        new = self._ids[slots] == numbers
+        self._keys[slots[new]] = keys[new]
+        self._ids[slots[new]] = self._ids_of(joined, starts[new], stops[new])
 
     def _ids_of(
         self, joined: bytes, starts: np.ndarray, stops: np.ndarray
@@ -140,7 +152,9 @@ def _latin(text: str) -> bytes | None:
 
 def _token_bounds(text: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Find where the tokens of a text in Latin-1 start and stop."""
-    kinds = np.frombuffer(text.translate(_KINDS), np.uint8)
+    if words.IS_COMPILED:
+        return words.word_bounds(text, _KINDS)
+    kinds = _KINDS.take(np.frombuffer(text, np.uint8))
     is_letter, is_sign = kinds == _LETTER, kinds == _SIGN
     starts, ends = is_letter.copy(), is_letter.copy()
     starts[1:] &= ~is_letter[:-1]
@@ -148,7 +162,13 @@ def _token_bounds(text: bytes) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(starts | is_sign), np.flatnonzero(ends | is_sign) + 1
 
 
-def _hash(keys: np.ndarray) -> np.ndarray:
-    """Give each key's slot."""
+def _keys_and_slots(
+    text: bytes, starts: np.ndarray, stops: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the first bytes of each token, and the slot that their hash names."""
+    # Overlapping items, one from each byte on.
+    items = np.ndarray(len(text) - _KEY_BYTES + 1, f"V{_KEY_BYTES}", text, strides=1)
+    keys = items[starts].view(np.uint64).reshape(-1, 2)
+    keys &= _KEY_MASKS.take(np.minimum(stops - starts, _KEY_BYTES), axis=0)
     mixed = (keys[:, 0] * _MULTIPLIERS[0]) ^ (keys[:, 1] * _MULTIPLIERS[1])
-    return (mixed >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
+    return keys, (mixed >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)

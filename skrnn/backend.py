@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from skrnn import native
 from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn.native import gru
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -91,10 +91,10 @@ def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
         ON_TENSORFLOW
         and cell == "gru"
         and keras.config.floatx() == "float32"
-        and hidden_size % native.WIDTH == 0
-        and (precision == "bfloat16" or hidden_size <= native.WIDEST_FLOAT32)
+        and hidden_size % gru.WIDTH == 0
+        and (precision == "bfloat16" or hidden_size <= gru.WIDEST_FLOAT32)
         # Outside of training all is in float32.
-        and {"float32", precision} <= set(map(native.precision_of, native.KERNELS))
+        and {"float32", precision} <= set(map(gru.precision_of, gru.KERNELS))
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skrnn import native
 from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn.native import embedding, gru
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -189,7 +189,7 @@ def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     Parameters
     ----------
     keeps, pools, **tensors
-        See `skrnn.native.forward`.
+        See `skrnn.gru.forward`.
 
     options : dict
         Its other parameters.
@@ -199,9 +199,9 @@ def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     states, kept, pooled : tensors
         As it gives them.
     """
-    kept_dtype = tf.as_dtype(native.dtype_of_kept(options["kernel"]))
+    kept_dtype = tf.as_dtype(gru.dtype_of_kept(options["kernel"]))
     states, kept, pooled = _by_numpy(
-        native.forward,
+        gru.forward,
         [tf.float32, kept_dtype, tf.float32],
         tensors,
         keeps=keeps,
@@ -221,7 +221,7 @@ def native_backward(*, options: dict, **tensors):
     Parameters
     ----------
     **tensors
-        See `skrnn.native.backward`.
+        See `skrnn.gru.backward`.
 
     options : dict
         Its other parameters.
@@ -231,7 +231,7 @@ def native_backward(*, options: dict, **tensors):
     of_inputs, of_input_kernel, of_recurrent, of_initial, of_biases : tensors
         As it gives them.
     """
-    gradients = _by_numpy(native.backward, [tf.float32] * 5, tensors, **options)
+    gradients = _by_numpy(gru.backward, [tf.float32] * 5, tensors, **options)
     size = tensors["recurrent"].shape[0]
     shapes = [
         *(tensors[name].shape for name in ("inputs", "input_kernel", "recurrent")),
@@ -244,7 +244,7 @@ def native_backward(*, options: dict, **tensors):
 
 
 def native_sums(vectors, ids, n_sums: int):
-    """Sum the rows that have an id in common; see `skrnn.native.sum_rows`.
+    """Sum the rows that have an id in common; see `skrnn.embedding.sum_rows`.
 
     Parameters
     ----------
@@ -262,7 +262,7 @@ def native_sums(vectors, ids, n_sums: int):
     float32 tensor of shape (n_sums, width)
     """
     tensors = {"vectors": vectors, "ids": ids}
-    sums = _by_numpy(native.sum_rows, tf.float32, tensors, n_sums=n_sums)
+    sums = _by_numpy(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
     sums.set_shape((n_sums, vectors.shape[1]))
     return sums
 

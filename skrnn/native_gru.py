@@ -6,7 +6,7 @@ import functools
 
 from skrnn._keras import keras
 from skrnn.loops import native_backward, native_forward
-from skrnn.native import fastest_kernel
+from skrnn.native.gru import fastest_kernel
 from skrnn.pooling import RunningPool
 
 ops = keras.ops

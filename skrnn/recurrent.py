@@ -14,7 +14,7 @@ from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, rows_of, scan
-from skrnn.native import WIDEST_FLOAT32
+from skrnn.native.gru import WIDEST_FLOAT32
 from skrnn.native_gru import NativeGRU, finished, rows_of_all_steps
 from skrnn.pooling import RunningPool, pool
 

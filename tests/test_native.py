@@ -15,11 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_layers import a_layer, gradients, inputs, run, text_by_text, twin
 
-from skrnn import RNNTextClassifier, native
+from skrnn import RNNTextClassifier
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.gates import GATES
+from skrnn.native import embedding, gru
 
 # Such processors without AVX2 are rare enough to be told of.
 IS_COMPILED = (
@@ -29,7 +30,7 @@ IS_COMPILED = (
 )
 
 pytestmark = pytest.mark.skipif(
-    not ON_TENSORFLOW or not (native.KERNELS or IS_COMPILED),
+    not ON_TENSORFLOW or not (gru.KERNELS or IS_COMPILED),
     reason="TensorFlow alone calls kernels, and here none was compiled",
 )
 
@@ -38,11 +39,11 @@ STEEPNESS = {"hard_sigmoid": None, "steep_sigmoid": 3.75, "sigmoid": 1.0}
 # Of the largest number. In bfloat16 a kernel rounds what it hands from step to step.
 TOLERANCE = {"float32": 3e-6, "bfloat16": 3e-2}
 
-IN_BFLOAT16 = [one for one in native.KERNELS if native.precision_of(one) == "bfloat16"]
+IN_BFLOAT16 = [one for one in gru.KERNELS if gru.precision_of(one) == "bfloat16"]
 
 
 def test_a_kernel_is_there_where_it_can_be_compiled():
-    assert native.fastest_kernel("float32"), (
+    assert gru.fastest_kernel("float32"), (
         "Reinstall skrnn, and look at what the compiler says: pip install -v -e ."
     )
 
@@ -58,7 +59,7 @@ def arguments(kernel, steps, size, lengths, n_features=24):
     def multiplied(scale, *shape):
         # Rounded once, so that what a kernel rounds of it changes nothing.
         dtype = np.float32
-        if native.precision_of(kernel) == "bfloat16":
+        if gru.precision_of(kernel) == "bfloat16":
             dtype = ml_dtypes.bfloat16
         return normal(scale, *shape).astype(dtype).astype(np.float32)
 
@@ -78,13 +79,13 @@ def arguments(kernel, steps, size, lengths, n_features=24):
 
 def go_back(given, upstream, made, **options):
     names = ("inputs", "padding", "recurrent", "input_kernel")
-    return native.backward(upstream, *(given[name] for name in names), *made, **options)
+    return gru.backward(upstream, *(given[name] for name in names), *made, **options)
 
 
 def there_and_back(kernel, given, upstream, *, reverse=False, gate="sigmoid"):
     """The states after each step, and all gradients."""
     options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
-    made = native.forward(**given, **options, keeps=True)
+    made = gru.forward(**given, **options, keeps=True)
     found = go_back(given, upstream, made, **options)
     return made[0][:-1] if reverse else made[0][1:], *found
 
@@ -150,7 +151,7 @@ def by_numpy(given, upstream, *, reverse, gate):
 
 @pytest.mark.parametrize("gate", GATES)
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 @settings(max_examples=8)
 @given(
     size=st.sampled_from([32, 64, 96]),
@@ -167,7 +168,7 @@ def by_numpy(given, upstream, *, reverse, gate):
 def test_kernels_compute_what_numpy_does(
     kernel, reverse, gate, size, n_features, lengths
 ):
-    precision = native.precision_of(kernel)
+    precision = gru.precision_of(kernel)
     if precision == "bfloat16" and gate == "hard_sigmoid":
         pytest.skip(
             "rounding may move a gate past its bound, where its slope jumps: "
@@ -186,12 +187,12 @@ def test_kernels_compute_what_numpy_does(
 
 @pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid"])
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
     lengths = [9, 3, 0, 7] * 10
     given, _ = arguments(kernel, 9, 64, lengths)
     options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
-    states, kept, pooled = native.forward(**given, **options, keeps=True, pools=True)
+    states, kept, pooled = gru.forward(**given, **options, keeps=True, pools=True)
     hidden = states[:-1] if reverse else states[1:]
     present = given["padding"][:, :, None] == 0
     expected = [
@@ -201,7 +202,7 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
     ]
     np.testing.assert_allclose(pooled, expected, rtol=1e-5, atol=1e-5)
     # Without states of all steps.
-    *_, alone = native.forward(**given, **options, pools=True)
+    *_, alone = gru.forward(**given, **options, pools=True)
     np.testing.assert_array_equal(alone, pooled)
 
     upstream = np.random.default_rng(1).normal(size=pooled.shape).astype(np.float32)
@@ -230,12 +231,12 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
 
 
 def test_of_equal_states_the_last_has_the_gradient_of_the_largest():
-    kernel = native.fastest_kernel("float32")
+    kernel = gru.fastest_kernel("float32")
     # An update gate that is open all the time: all states are the first one.
     given, _ = arguments(kernel, 4, 32, [4, 2])
     given["bias"][:32] = 100.0
     options = {"kernel": kernel, "reverse": False, "steepness": None}
-    made = native.forward(**given, **options, keeps=True, pools=True)
+    made = gru.forward(**given, **options, keeps=True, pools=True)
     upstream = np.zeros((3, 2, 32), np.float32)
     upstream[2] = 1.0
     *_, of_initial, _ = go_back(given, upstream, made, **options)
@@ -252,7 +253,7 @@ def test_hard_gates_in_bfloat16_are_near_those_of_float32(kernel):
         assert error < 0.1 * np.linalg.norm(other)
 
 
-@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_no_text_depends_on_another(kernel):
     lengths = [5, 0, 3, 1] * 12
     given, upstream = arguments(kernel, 5, 64, lengths)
@@ -268,7 +269,7 @@ def test_no_text_depends_on_another(kernel):
         np.testing.assert_array_equal(of_own, of_inputs[:, i : i + 1])
 
 
-@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_the_number_of_threads_changes_no_text(kernel, monkeypatch):
     given, upstream = arguments(kernel, 5, 32, [5, 4, 2] * 30)
     found = []
@@ -289,7 +290,7 @@ def test_the_number_of_threads_changes_no_text(kernel, monkeypatch):
                 np.testing.assert_array_equal(one, own)
 
 
-@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 @pytest.mark.parametrize("gate", GATES)
 def test_what_is_no_number_is_kept(kernel, gate):
     given, upstream = arguments(kernel, 3, 32, [3, 3])
@@ -299,7 +300,7 @@ def test_what_is_no_number_is_kept(kernel, gate):
     assert np.isfinite(hidden[:, 1]).all()
 
 
-@pytest.mark.parametrize("kernel", native.KERNELS)
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_no_texts_and_no_steps(kernel):
     for steps, lengths in ((0, [0, 0]), (3, [])):
         given, upstream = arguments(kernel, steps, 32, lengths)
@@ -322,7 +323,7 @@ def test_rows_are_summed_as_numpy_does(ids, width, n_threads):
     np.add.at(expected, ids, vectors)
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TF_NUM_INTRAOP_THREADS", str(n_threads))
-        found = native.sum_rows(vectors, np.array(ids, np.int32), 5)
+        found = embedding.sum_rows(vectors, np.array(ids, np.int32), 5)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -401,16 +402,16 @@ def test_what_is_chosen_to_run_natively(monkeypatch):
         return choose_implementation(**{**usual, **others})
 
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
-    monkeypatch.setattr("skrnn.native.KERNELS", ("avx512",))
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512",))
     assert chosen() == "native"
     assert chosen(gate_activation="sigmoid", bidirectional=False) == "native"
     assert chosen(cell="lstm") == "loop"
     assert chosen(hidden_size=50) == "loop"
     assert chosen(hidden_size=512) == "loop"
     assert chosen(precision="bfloat16") == "loop"
-    monkeypatch.setattr("skrnn.native.KERNELS", ("avx512", "amx"))
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512", "amx"))
     assert chosen(precision="bfloat16", hidden_size=512) == "native"
-    monkeypatch.setattr("skrnn.native.KERNELS", ())
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
     assert chosen() == "loop"
     monkeypatch.undo()
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
@@ -422,25 +423,25 @@ def test_precision_follows_what_runs(tmp_path, monkeypatch):
     told.write_text("flags\t\t: fpu avx512f avx512_bf16 amx_bf16 vme\n")
     monkeypatch.setattr("skrnn.backend._CPUINFO", told)
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
-    monkeypatch.setattr("skrnn.native.KERNELS", ("avx512", "amx"))
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512", "amx"))
     assert fastest_precision("gru", 128) == "bfloat16"
     assert fastest_precision("gru", 96) == "float32"
     # Where the loop takes the steps.
     assert fastest_precision("lstm", 128) == "float32"
     assert fastest_precision("gru", 130) == "float32"
     assert fastest_precision("lstm", 256) == "bfloat16"
-    monkeypatch.setattr("skrnn.native.KERNELS", ())
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
     assert fastest_precision("gru", 128) == "float32"
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_fit_is_the_same_by_loop_and_kernel(precision, monkeypatch, docstrings):
-    if native.fastest_kernel(precision) is None:
+    if gru.fastest_kernel(precision) is None:
         pytest.skip("this processor runs no kernel in bfloat16")
     texts, labels = docstrings
     fitted, probabilities = {}, {}
-    for implementation, kernels in (("native", native.KERNELS), ("loop", ())):
-        monkeypatch.setattr("skrnn.native.KERNELS", kernels)
+    for implementation, kernels in (("native", gru.KERNELS), ("loop", ())):
+        monkeypatch.setattr("skrnn.native.gru.KERNELS", kernels)
         classifier = RNNTextClassifier(
             embedding_size=32,
             hidden_size=32,
@@ -525,6 +526,6 @@ def test_lack_of_memory_is_explained(monkeypatch, docstrings):
     def lacking(shape, dtype=None):
         raise MemoryError("Unable to allocate")
 
-    monkeypatch.setattr("skrnn.native._empty", lacking)
+    monkeypatch.setattr("skrnn.native.gru.empty", lacking)
     with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):
         RNNTextClassifier(hidden_size=32, wide=False).fit(texts, labels)

@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -208,6 +208,21 @@ def test_long_words_are_told_apart(texts):
     texts = [*texts, "ÿ" * 15, "ÿ" * 16, "ÿ" * 17, "\x00", LONG_TEXT]
     tokenizer = Tokenizer()
     assert as_lists(tokenizer.fit_transform(texts)) == one_by_one(tokenizer, texts)
+
+
+@given(latin_texts)
+@example(["".join(f"{chr(i)}a{chr(i)}" for i in range(256))])
+@example(["ÿ" * n + " " for n in range(1, 20)])
+@example([" ".join(map(str, range(50_000)))])
+def test_compiled_functions_find_the_words_that_numpy_does(texts):
+    texts = [*texts, LONG_TEXT, *texts]
+    compiled, plain = Tokenizer(lowercase=False), Tokenizer(lowercase=False)
+    found = as_lists(compiled.fit_transform(texts))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("skrnn.native.words.IS_COMPILED", False)
+        assert as_lists(plain.fit_transform(texts)) == found
+        assert as_lists(plain.transform(texts)) == found
+    assert list(plain.vocabulary_) == list(compiled.vocabulary_)
 
 
 def test_more_words_than_are_remembered():

@@ -11,6 +11,8 @@ struct sum_rows {
     float *sums;          /* (n_sums, width) */
 };
 
+const size_t bytes_of_sum_rows = sizeof(struct sum_rows);
+
 static void sum_columns(const void *arguments, int64_t first, int64_t n_columns,
                         const void *packed, void *scratch) {
     (void)packed, (void)scratch;

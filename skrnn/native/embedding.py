@@ -1,0 +1,42 @@
+"""The gradient of an embedding: embedding.c."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from skrnn.native.library import empty, library_with, n_threads, point, structure
+
+_SumRows = structure(
+    "sum_rows", integers="n_rows width n_sums", arrays="vectors ids:int32 sums"
+)
+
+LIBRARY = library_with(_SumRows)
+
+
+def sum_rows(vectors, ids, n_sums: int) -> np.ndarray:
+    """Sum the rows that have an id in common.
+
+    Parameters
+    ----------
+    vectors : float32 ndarray of shape (n_rows, width)
+        What to sum.
+
+    ids : int32 ndarray of shape (n_rows,)
+        From 0 to below `n_sums`; rows of others are left out.
+
+    n_sums : int
+        The number of sums.
+
+    Returns
+    -------
+    float32 ndarray of shape (n_sums, width)
+        Each in the order of the rows; 0 for an id that none has.
+    """
+    sums = empty((n_sums, vectors.shape[1]))
+    arguments = _SumRows(*vectors.shape, n_sums)
+    held = point(arguments, vectors=vectors, ids=ids, sums=sums)
+    LIBRARY.sum_rows(n_threads(), ctypes.byref(arguments))
+    del held
+    return sums
