@@ -21,6 +21,7 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.gates import GATES
 from skrnn.native import embedding, gru
+from skrnn.native.library import library_with, structure
 
 # Such processors without AVX2 are rare enough to be told of.
 IS_COMPILED = (
@@ -325,6 +326,25 @@ def test_rows_are_summed_as_numpy_does(ids, width, n_threads):
         patched.setenv("TF_NUM_INTRAOP_THREADS", str(n_threads))
         found = embedding.sum_rows(vectors, np.array(ids, np.int32), 5)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_arrays_of_another_dtype_are_refused():
+    vectors = np.ones((2, 3), np.float32)
+    with pytest.raises(TypeError, match="`ids` is int64 and not int32"):
+        embedding.sum_rows(vectors, np.array([0, 1]), 2)
+    kernel = gru.fastest_kernel("float32")
+    given, upstream = arguments(kernel, 2, 32, [2])
+    options = {"kernel": kernel, "reverse": False, "steepness": None}
+    states, kept, pooled = gru.forward(**given, **options, keeps=True)
+    with pytest.raises(TypeError, match="Another kernel kept uint16"):
+        go_back(given, upstream, (states, kept.astype(np.uint16), pooled), **options)
+
+
+def test_a_library_of_another_state_of_the_code_is_not_called():
+    fields = {"integers": "n_rows width n_sums", "arrays": "vectors ids sums"}
+    assert library_with(structure("sum_rows", **fields)) is embedding.LIBRARY
+    assert library_with(structure("sum_rows", integers="n_rows width")) is None
+    assert library_with(structure("sum_columns", **fields)) is None
 
 
 def layers(**parameters):
