@@ -7,7 +7,8 @@ from glob import glob
 from setuptools import Extension, setup
 
 # Its instructions are those of x86, its compilers GCC and Clang. Elsewhere, and where
-# no compiler is at hand, TensorFlow takes the steps: slower, with the same results.
+# no compiler is at hand, TensorFlow and NumPy take its place: slower, with the same
+# results.
 IS_COMPILED = platform.machine() == "x86_64" and sys.platform == "linux"
 
 kernels = Extension(

@@ -11,12 +11,9 @@ from skrnn.sequences import kept_by_cut
 
 # What a byte of Latin-1 is to the pattern, as the compiled functions number it, too.
 _LETTER, _SIGN, _SPACE = 0, 1, 2
-_KINDS = np.array(
-    [
-        _SPACE if character.isspace() else _LETTER if character.isalnum() else _SIGN
-        for character in map(chr, range(256))
-    ],
-    np.uint8,
+_KINDS = bytes(
+    _SPACE if character.isspace() else _LETTER if character.isalnum() else _SIGN
+    for character in map(chr, range(256))
 )
 
 # In the place of an id, where the table has none for a token.
@@ -113,7 +110,7 @@ class LatinWords:
 
     def _find(self, joined: bytes, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
         """Give the ids that the table has."""
-        if words.IS_COMPILED:
+        if _is_compiled_for(joined):
             return words.find_words(
                 joined, starts, stops, _MULTIPLIERS, self._keys, self._ids
             )
@@ -150,11 +147,16 @@ def _latin(text: str) -> bytes | None:
         return None
 
 
+def _is_compiled_for(text: bytes) -> bool:
+    # Compiled functions count in 32 bits.
+    return words.IS_COMPILED and len(text) < 2**31
+
+
 def _token_bounds(text: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Find where the tokens of a text in Latin-1 start and stop."""
-    if words.IS_COMPILED:
-        return words.word_bounds(text, _KINDS)
-    kinds = _KINDS.take(np.frombuffer(text, np.uint8))
+    if _is_compiled_for(text):
+        return words.word_bounds(text, np.frombuffer(_KINDS, np.uint8))
+    kinds = np.frombuffer(text.translate(_KINDS), np.uint8)
     is_letter, is_sign = kinds == _LETTER, kinds == _SIGN
     starts, ends = is_letter.copy(), is_letter.copy()
     starts[1:] &= ~is_letter[:-1]

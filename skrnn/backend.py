@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.native import gru
+from skrnn.native import embedding, gru
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -89,9 +89,10 @@ def choose_implementation(
 def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
     return (
         ON_TENSORFLOW
+        and embedding.LIBRARY is not None
         and cell == "gru"
         and keras.config.floatx() == "float32"
-        and hidden_size % gru.WIDTH == 0
+        and hidden_size % gru.MULTIPLE == 0
         and (precision == "bfloat16" or hidden_size <= gru.WIDEST_FLOAT32)
         # Outside of training all is in float32.
         and {"float32", precision} <= set(map(gru.precision_of, gru.KERNELS))

@@ -68,7 +68,8 @@ class Embedding(keras.layers.Layer):
         def look_up(table):
             def gradient(upstream):
                 rows = ops.reshape(upstream, (-1, self.size))
-                return sum_rows(rows, ops.reshape(ids, (-1,)), self.n_ids)
+                ids_of_rows = ops.cast(ops.reshape(ids, (-1,)), "int32")
+                return sum_rows(rows, ids_of_rows, self.n_ids)
 
             return ops.take(table, ids, axis=0), gradient
 

@@ -173,10 +173,12 @@ def _scan_with_arrays(step, initial, inputs, kept, reverse):
 
 
 def _by_numpy(function, dtypes, tensors: dict, **options):
-    """Call a function of arrays in a graph, and give tensors by their names."""
+    """Call a function of arrays, given tensors by the arrays' names."""
+    # TensorFlow keeps the callable for the process' life: no tensor may be in it.
+    names = tuple(tensors)
 
     def call(*arrays):
-        return function(**dict(zip(tensors, arrays, strict=True)), **options)
+        return function(**dict(zip(names, arrays, strict=True)), **options)
 
     return tf.numpy_function(call, list(tensors.values()), dtypes, stateful=False)
 
@@ -189,7 +191,7 @@ def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     Parameters
     ----------
     keeps, pools, **tensors
-        See `skrnn.gru.forward`.
+        See `skrnn.native.gru.forward`.
 
     options : dict
         Its other parameters.
@@ -221,7 +223,7 @@ def native_backward(*, options: dict, **tensors):
     Parameters
     ----------
     **tensors
-        See `skrnn.gru.backward`.
+        See `skrnn.native.gru.backward`.
 
     options : dict
         Its other parameters.
@@ -244,7 +246,7 @@ def native_backward(*, options: dict, **tensors):
 
 
 def native_sums(vectors, ids, n_sums: int):
-    """Sum the rows that have an id in common; see `skrnn.embedding.sum_rows`.
+    """Sum the rows that have an id in common; see `skrnn.native.embedding.sum_rows`.
 
     Parameters
     ----------

@@ -154,11 +154,6 @@ def finished(pooled, padding, pooling: str):
     return RunningPool(pooling).finish({"mean": sums, "max": largest}, last, padding)
 
 
-def rows_of_all_steps(steps):
-    """All steps of all texts, one a row."""
-    return ops.reshape(steps, (-1, steps.shape[-1]))
-
-
 def _initial(padding, like, learned):
     zeros = ops.zeros((ops.shape(padding)[1], like.shape[0]), "float32")
     return zeros + learned[0] if learned else zeros

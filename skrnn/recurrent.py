@@ -15,7 +15,7 @@ from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, rows_of, scan
 from skrnn.native.gru import WIDEST_FLOAT32
-from skrnn.native_gru import NativeGRU, finished, rows_of_all_steps
+from skrnn.native_gru import NativeGRU, finished
 from skrnn.pooling import RunningPool, pool
 
 ops = keras.ops
@@ -70,7 +70,8 @@ class RecurrentLayer(keras.layers.Layer):
       block of ``u`` (the other blocks' are those of ``x``), and of the states before,
       the way through ``u`` left out.
 
-    With "native", which is for a GRU alone, a kernel takes the steps. With "cudnn" all
+    With "native", which is for a GRU alone, a kernel takes the steps, and in `call` all
+    these products, too. With "cudnn" all
     that is left to a layer of Keras' own, which a cell names in
     `keras_kind`; in `are_gates` the blocks that are gates; and in `held` what
     padding adds to each.
@@ -281,7 +282,7 @@ class RecurrentLayer(keras.layers.Layer):
         """
         if self.infers_natively:
             if tables is None:
-                x, rows = ops.matmul(rows_of_all_steps(inputs), self.kernel), None
+                x, rows = ops.matmul(_rows_of_all_steps(inputs), self.kernel), None
             else:
                 (x,), rows = tables, inputs
             weights = map(ops.convert_to_tensor, [self.bias, *self._others()])
@@ -326,7 +327,7 @@ class RecurrentLayer(keras.layers.Layer):
 
         All in the kernel's dtype; rows are taken together whatever the shape.
         """
-        rows = rows_of_all_steps(inputs)
+        rows = _rows_of_all_steps(inputs)
         # Each is named, for half a batch may hold no text.
         shape = (*ops.shape(inputs)[:-1], self.size)
         x = [
@@ -388,9 +389,9 @@ class RecurrentLayer(keras.layers.Layer):
             of_rows = self._sum_of_products(of_x, transposed)
             gradients = [
                 ops.reshape(of_rows, ops.shape(inputs)),
-                _products(rows_of_all_steps(narrow), of_x),
+                _products(_rows_of_all_steps(narrow), of_x),
                 ops.concatenate([_sum_of_rows(block) for block in of_x]),
-                _products(ops.cast(rows_of_all_steps(before), dtype), of_u),
+                _products(ops.cast(_rows_of_all_steps(before), dtype), of_u),
             ]
             if self.reset_after:
                 gradients.append(_sum_of_rows(of_u[-1]))
@@ -426,7 +427,7 @@ class RecurrentLayer(keras.layers.Layer):
             reverse=not self.reverse,
             for_xla=self.implementation == "xla",
         )
-        return of_initial, list(map(rows_of_all_steps, of_blocks))
+        return of_initial, list(map(_rows_of_all_steps, of_blocks))
 
     def _sum_of_products(self, blocks, kernels):
         products = map(ops.matmul, blocks, kernels)
@@ -439,6 +440,11 @@ class RecurrentLayer(keras.layers.Layer):
         return [
             wide[..., i * self.size : (i + 1) * self.size] for i in range(self.n_blocks)
         ]
+
+
+def _rows_of_all_steps(steps):
+    """All steps of all texts, one a row."""
+    return ops.reshape(steps, (-1, steps.shape[-1]))
 
 
 def _products(rows, blocks):

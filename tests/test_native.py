@@ -4,6 +4,7 @@ import functools
 import pickle
 import platform
 import shutil
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -345,6 +346,27 @@ def test_a_library_of_another_state_of_the_code_is_not_called():
     assert library_with(structure("sum_rows", **fields)) is embedding.LIBRARY
     assert library_with(structure("sum_rows", integers="n_rows width")) is None
     assert library_with(structure("sum_columns", **fields)) is None
+
+
+def test_without_a_library_there_are_no_kernels():
+    code = (
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: (\n"
+        "    None if name == 'skrnn.native._kernel' else find(name, *rest)\n"
+        ")\n"
+        "from skrnn import RNNTextClassifier, Tokenizer\n"
+        "from skrnn.native import gru, words\n"
+        "assert not gru.KERNELS and not words.IS_COMPILED\n"
+        "assert len(Tokenizer().fit_transform(['To be or not to be. '] * 999)) == 999\n"
+        "model = RNNTextClassifier(hidden_size=32, wide=False, epochs=1)\n"
+        "model.fit(['a b', 'b c', 'a', 'b'] * 9, [0, 1, 0, 1] * 9)\n"
+        "assert model.model_.encoder.implementation == 'loop'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr
 
 
 def layers(**parameters):

@@ -259,9 +259,12 @@ def test_threads_that_overlap_leave_the_number_of_blas_threads_as_it_was():
         assert numbers() == before
 
 
-def test_fits_leave_no_graph_behind():
+@pytest.mark.parametrize("hidden_size", [8, 32])  # by the loop, by the kernel
+def test_fits_leave_no_graph_behind(hidden_size):
+    parameters = {**TINY, "hidden_size": hidden_size, "warm_start": True}
+
     def n_graphs_after_a_fit():
-        fitted = RNNTextClassifier(**TINY, warm_start=True).fit(TEXTS, LABELS)
+        fitted = RNNTextClassifier(**parameters).fit(TEXTS, LABELS)
         fitted.fit(TEXTS, LABELS).predict(TEXTS)
         del fitted
         gc.collect()

@@ -1,4 +1,4 @@
-/* The gradient of an embedding, called from __init__.py beside this file. */
+/* The gradient of an embedding, called from embedding.py beside this file. */
 
 #include <string.h>
 
@@ -31,6 +31,6 @@ static void sum_columns(const void *arguments, int64_t first, int64_t n_columns,
 
 /* Each thread has columns of its own, and adds in the rows' order. */
 void sum_rows(int n_threads, const struct sum_rows *a) {
-    struct work w = {sum_columns, a, .n_rows = a->width, .n_blocks = n_threads};
+    struct work w = {sum_columns, a, .n_items = a->width, .n_blocks = n_threads};
     share_out(&w, n_threads);
 }

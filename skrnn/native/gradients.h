@@ -18,6 +18,8 @@ INLINE struct held hold(int64_t size, int64_t n_features, float *sums, void *scr
     held.of_gates = scratch;
     held.states = held.of_gates + MOST_HELD * 4 * size;
     held.inputs = held.states + MOST_HELD * size;
+    /* Of features there are none of, too, lest these be multiplied as they are. */
+    memset(held.inputs, 0, MOST_HELD * padded(n_features) * sizeof(value));
     return held;
 }
 

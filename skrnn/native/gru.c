@@ -1,4 +1,4 @@
-/* The steps of a GRU on x86 processors, called from __init__.py beside this file. */
+/* A GRU on x86 processors, called from gru.py beside this file. */
 
 #include <cpuid.h>
 #include <immintrin.h>
@@ -52,7 +52,7 @@ struct backward {
     const void *kept;
     float *of_inputs, *of_initial; /* the latter (batch, size) */
     float *of_sums; /* of the biases, 4 blocks: z, r, c, the recurrent one; of
-                       the recurrent kernel; of the kernel, with rows of zeros behind */
+                       the recurrent kernel; of the kernel, rows of no meaning behind */
 };
 
 /* What the sizes of products are a multiple of. */
@@ -182,21 +182,20 @@ static size_t aligned(size_t n_bytes) {
 /* Packed matrices, and behind them the scratch of all blocks; or NULL. */
 static char *allocate(struct work *w, size_t bytes_of_packed, size_t bytes_a_block,
                       int64_t n_threads) {
-    w->n_blocks = count_blocks(w->n_rows, n_threads);
+    w->n_blocks = count_blocks(w->n_items, n_threads);
     w->bytes_a_block = aligned(bytes_a_block);
     bytes_of_packed = aligned(bytes_of_packed);
-    char *memory =
-        aligned_alloc(64, bytes_of_packed + w->n_blocks * w->bytes_a_block + 64);
+    char *memory = aligned_alloc(64, bytes_of_packed + w->n_blocks * w->bytes_a_block);
     w->packed = memory;
     w->scratch = memory + bytes_of_packed;
     return memory;
 }
 
-/* Both give 0, or -1 where memory is lacking. */
+/* It and `gru_backward` give 0, or -1 where memory is lacking. */
 int gru_forward(int number, int n_threads, const struct forward *a) {
     const struct kernel *kernel = kernels[number];
     const int64_t size = a->size, n_features = a->x ? 0 : padded(a->n_features);
-    struct work w = {kernel->forward, a, .n_rows = a->batch};
+    struct work w = {kernel->forward, a, .n_items = a->batch};
     char *memory =
         allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
                  ROWS * (2 * size + n_features) * kernel->bytes_a_value, n_threads);
@@ -208,11 +207,33 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
     return 0;
 }
 
+/* Those of all blocks. */
+struct sums {
+    const char *of_blocks;
+    size_t bytes_a_block;
+    int64_t n_blocks;
+    float *of_all;
+};
+
+static void add_up(const void *arguments, int64_t first, int64_t n, const void *packed,
+                   void *scratch) {
+    (void)packed, (void)scratch;
+    const struct sums *a = arguments;
+    float *restrict of_all = a->of_all + first;
+    memset(of_all, 0, n * sizeof(float));
+    for (int64_t i = 0; i < a->n_blocks; i++) {
+        const char *block = a->of_blocks + i * a->bytes_a_block;
+        const float *restrict of_block = (const float *)block + first;
+        for (int64_t j = 0; j < n; j++)
+            of_all[j] += of_block[j];
+    }
+}
+
 int gru_backward(int number, int n_threads, const struct backward *a) {
     const struct kernel *kernel = kernels[number];
     const int64_t size = a->size, n_features = padded(a->n_features);
     const int64_t n = n_sums(size, n_features);
-    struct work w = {kernel->backward, a, .n_rows = a->batch};
+    struct work w = {kernel->backward, a, .n_items = a->batch};
     /* Sums over all steps, the biases' over one, the largest states, and rows held. */
     char *memory =
         allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
@@ -223,12 +244,9 @@ int gru_backward(int number, int n_threads, const struct backward *a) {
         return -1;
     kernel->pack_backward(a, memory);
     share_out(&w, n_threads);
-    memset(a->of_sums, 0, n * sizeof(float));
-    for (int64_t i = 0; i < w.n_blocks; i++) {
-        const float *of_block = (const float *)(w.scratch + i * w.bytes_a_block);
-        for (int64_t j = 0; j < n; j++)
-            a->of_sums[j] += of_block[j];
-    }
+    struct sums sums = {w.scratch, w.bytes_a_block, w.n_blocks, a->of_sums};
+    struct work last = {add_up, &sums, .n_items = n, .n_blocks = n_threads};
+    share_out(&last, n_threads);
     free(memory);
     return 0;
 }

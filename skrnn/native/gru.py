@@ -13,8 +13,9 @@ import numpy as np
 
 from skrnn.native.library import empty, library_with, n_threads, point, structure
 
-# Hidden sizes that the kernels take are a multiple of this.
-WIDTH = 32
+# Hidden sizes that the kernels take are a multiple of this; the number of features is
+# rounded up to one in what they sum up.
+MULTIPLE = 32
 
 # A recurrent kernel in float32 that is wider than this leaves a core's cache at every
 # step; TensorFlow's products were measured faster then.
@@ -225,8 +226,8 @@ def backward(
     size = len(recurrent)
     of_inputs = empty(inputs.shape)
     of_initial = empty((batch, size))
-    # Side by side, as the C file has them.
-    n_padded = -(-n_features // WIDTH) * WIDTH
+    # End to end, and as long, as the C file has them.
+    n_padded = -(-n_features // MULTIPLE) * MULTIPLE
     of_sums = empty((4 + 3 * (size + n_padded), size))
     of_biases, of_recurrent, of_input_kernel = np.split(of_sums, [4, 4 + 3 * size])
     if len(pooled):

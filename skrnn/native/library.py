@@ -30,10 +30,12 @@ def library_with(*structures: type[ctypes.Structure]) -> ctypes.CDLL | None:
 
     None where none was compiled, or one of another state of the C files is left over.
     """
+    if _LIBRARY is None:
+        return None
     for one in structures:
         try:
             size = ctypes.c_size_t.in_dll(_LIBRARY, f"bytes_of_{one.__name__}")
-        except (TypeError, ValueError):  # no library, or no such name
+        except ValueError:  # no such name
             return None
         if size.value != ctypes.sizeof(one):
             return None

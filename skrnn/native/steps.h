@@ -83,7 +83,8 @@ SEPARATE void pack_matrices(const void *arguments, void *to) {
 INLINE void forward_rows(const struct forward *a, const float steepness, int64_t first,
                          int64_t n_rows, const value *packed, value *scratch) {
     const int64_t size = a->size, row = a->batch * size;
-    const int64_t n_features = a->x ? 0 : padded(a->n_features);
+    const int64_t n_features = padded(a->n_features);
+    const int multiplies = !a->x;
     const int64_t n_units = size / VALUES_A_UNIT;
     const int64_t units_of_inputs = n_features / VALUES_A_UNIT;
     const int columns = 3 * FORWARD_COLUMNS;
@@ -113,7 +114,7 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
             memcpy(after, before, n_rows * size * sizeof(float));
             continue;
         }
-        if (n_features)
+        if (multiplies)
             narrow_rows(a->inputs + place * a->n_features, n_rows, a->n_features,
                         inputs);
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
@@ -124,14 +125,14 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
 #endif
             multiply(n_rows, columns, rows, n_units, packed + 3 * n * size, n_units,
                      products);
-            if (n_features)
+            if (multiplies)
                 multiply(n_rows, columns, inputs, units_of_inputs,
                          packed_kernel + 3 * n * n_features, units_of_inputs,
                          of_inputs);
             for (int i = 0; i < n_rows; i++) {
                 const float *u = products + i * columns, *x = of_inputs + i * columns;
                 int64_t of_x = FORWARD_COLUMNS;
-                if (!n_features) {
+                if (!multiplies) {
                     int64_t row_of_x = a->rows ? a->rows[place + i] : place + i;
                     x = a->x + 3 * size * row_of_x + n;
                     of_x = size;

@@ -7,14 +7,14 @@
 
 #define MOST_THREADS 64
 
-/* Blocks of rows that threads take one after the other. */
+/* Blocks of items that threads take one after the other, each with its scratch. */
 struct work {
-    void (*function)(const void *arguments, int64_t first, int64_t n_rows,
+    void (*function)(const void *arguments, int64_t first, int64_t n_items,
                      const void *packed, void *scratch);
     const void *arguments, *packed;
     char *scratch;
     size_t bytes_a_block;
-    int64_t n_rows, n_blocks;
+    int64_t n_items, n_blocks;
     atomic_int_fast64_t next;
 };
 
@@ -25,8 +25,8 @@ static void *work(void *given) {
     unsigned int before = _mm_getcsr();
     _mm_setcsr(before | 0x8040);
     for (int64_t i; (i = atomic_fetch_add(&w->next, 1)) < w->n_blocks;) {
-        int64_t first = w->n_rows * i / w->n_blocks;
-        int64_t end = w->n_rows * (i + 1) / w->n_blocks;
+        int64_t first = w->n_items * i / w->n_blocks;
+        int64_t end = w->n_items * (i + 1) / w->n_blocks;
         w->function(w->arguments, first, end - first, w->packed,
                     w->scratch + i * w->bytes_a_block);
     }

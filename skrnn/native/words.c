@@ -1,4 +1,4 @@
-/* Words and signs of texts in Latin-1, called from __init__.py beside this file. */
+/* Words and signs of texts in Latin-1, called from words.py beside this file. */
 
 #include <stddef.h>
 #include <stdint.h>
