@@ -65,7 +65,7 @@ def structure(name: str, **fields: str) -> type[ctypes.Structure]:
         for one in names.split():
             field, _, dtype = one.partition(":")
             declared.append((field, kinds[kind]))
-            dtypes[field] = dtype or "float32"
+            dtypes[field] = None if dtype == "any" else np.dtype(dtype or "float32")
     return type(name, (ctypes.Structure,), {"_fields_": declared, "dtypes": dtypes})
 
 
@@ -76,7 +76,7 @@ def point(arguments: ctypes.Structure, **arrays) -> list[np.ndarray]:
         if array is None:
             continue
         dtype = arguments.dtypes[name]
-        if dtype not in ("any", array.dtype.name):
+        if dtype is not None and array.dtype != dtype:
             raise TypeError(f"`{name}` is {array.dtype} and not {dtype}.")
         held.append(np.ascontiguousarray(array))
         setattr(arguments, name, held[-1].ctypes.data)
