@@ -4,6 +4,9 @@
 
 #include "threads.h"
 
+/* A line of the cache. */
+#define FEWEST_COLUMNS 16
+
 struct sum_rows {
     int64_t n_rows, width, n_sums;
     const float *vectors; /* (n_rows, width) */
@@ -31,6 +34,9 @@ static void sum_columns(const void *arguments, int64_t first, int64_t n_columns,
 
 /* Each thread has columns of its own, and adds in the rows' order. */
 void sum_rows(int n_threads, const struct sum_rows *a) {
-    struct work w = {sum_columns, a, .n_items = a->width, .n_blocks = n_threads};
+    struct work w = {sum_columns, a, .n_items = a->width};
+    w.n_blocks = (a->width + FEWEST_COLUMNS - 1) / FEWEST_COLUMNS;
+    if (w.n_blocks > n_threads)
+        w.n_blocks = n_threads;
     share_out(&w, n_threads);
 }

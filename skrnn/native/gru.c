@@ -16,6 +16,7 @@
 #define ROWS 32
 /* And where there are many threads: each takes its time to start. */
 #define FEWEST_ROWS 8
+#define FEWEST_SUMMANDS 65536
 
 /* Rows that are held back until they are multiplied for the kernels' gradients. */
 #define MOST_HELD 256
@@ -245,7 +246,9 @@ int gru_backward(int number, int n_threads, const struct backward *a) {
     kernel->pack_backward(a, memory);
     share_out(&w, n_threads);
     struct sums sums = {w.scratch, w.bytes_a_block, w.n_blocks, a->of_sums};
-    struct work last = {add_up, &sums, .n_items = n, .n_blocks = n_threads};
+    struct work last = {add_up, &sums, .n_items = n};
+    /* A thread takes its time to start. */
+    last.n_blocks = n * w.n_blocks / FEWEST_SUMMANDS + 1;
     share_out(&last, n_threads);
     free(memory);
     return 0;
