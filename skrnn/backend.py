@@ -89,6 +89,7 @@ def choose_implementation(
 def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
     return (
         ON_TENSORFLOW
+        # Whose gradient goes the same way.
         and embedding.LIBRARY is not None
         and cell == "gru"
         and keras.config.floatx() == "float32"

@@ -22,7 +22,7 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.gates import GATES
 from skrnn.native import embedding, gru
-from skrnn.native.library import library_with, structure
+from skrnn.native.binding import library_with, structure
 
 # Such processors without AVX2 are rare enough to be told of.
 IS_COMPILED = (

@@ -11,7 +11,7 @@ import ctypes
 
 import numpy as np
 
-from skrnn.native.library import empty, library_with, n_threads, point, structure
+from skrnn.native.binding import empty, library_with, n_threads, point, structure
 
 # Hidden sizes that the kernels take are a multiple of this; the number of features is
 # rounded up to one in what they sum up.

@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from skrnn.native.library import library_with, point, structure
+from skrnn.native.binding import library_with, point, structure
 
 _WordBounds = structure(
     "word_bounds",
