@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 from sklearn.utils.extmath import randomized_svd
+from sklearn.utils.sparsefuncs import inplace_csr_column_scale, inplace_csr_row_scale
 
 from skrnn.sequences import UNKNOWN_ID, Sequences
 from skrnn.threads import one_blas_thread
@@ -16,7 +17,7 @@ _WINDOW = 5
 # take memory.
 _MOST_CONTEXTS = 10_000
 
-_NO_CONTEXT = -1
+_NO_RANK = -1
 
 # Contexts' frequencies to this power, which makes less of company with rare tokens.
 _SMOOTHING = 0.75
@@ -24,7 +25,7 @@ _SMOOTHING = 0.75
 _ROUNDING = 1e-5
 
 # Texts are counted in parts of about this many tokens, to bound memory.
-_TOKENS_A_PART = 2**19
+_TOKENS_A_PART = 2**17
 
 
 def cooccurrence_vectors(
@@ -61,58 +62,75 @@ def cooccurrence_vectors(
     .. [1] Levy, Goldberg and Dagan (2015). "Improving distributional similarity with
        lessons learned from word embeddings". TACL 3.
     """
-    counts = _count_company(sequences, n_ids).tocoo()
+    tokens = _by_frequency(sequences, n_ids)
+    counts = _count_company(sequences, tokens, n_ids)
     vectors = np.zeros((n_ids, size), np.float32)
-    rank = min(size, min(counts.shape) - 1)
-    if not counts.nnz or rank < 1:
+    _to_information(counts)
+    if not counts.nnz:
         return vectors
-    of_token = np.bincount(counts.row, counts.data, minlength=counts.shape[0])
-    of_context = np.bincount(counts.col, counts.data, minlength=counts.shape[1])
-    of_context = of_context**_SMOOTHING
-    expected = of_token[counts.row] * (of_context / of_context.sum())[counts.col]
-    information = np.maximum(np.log(counts.data / expected), 0).astype(np.float32)
-    matrix = csr_matrix((information, (counts.row, counts.col)), shape=counts.shape)
-    matrix.eliminate_zeros()
-    if not matrix.nnz:
-        return vectors
+    rank = min(size, *counts.shape)
     with one_blas_thread():
         left, values, _ = randomized_svd(
-            matrix, rank, n_iter=2, random_state=random_state
+            counts, rank, n_iter=2, random_state=random_state
         )
     scaled = left * np.sqrt(values)
     norms = np.linalg.norm(scaled, axis=1)
     # What should be zero is rounding, which must not be scaled up.
-    told = (np.diff(matrix.indptr) > 0) & (norms > _ROUNDING * norms.max())
-    vectors[told, :rank] = scaled[told] * (np.sqrt(size) / norms[told, None])
+    told = (np.diff(counts.indptr) > 0) & (norms > _ROUNDING * norms.max())
+    vectors[tokens[told], :rank] = scaled[told] * (np.sqrt(size) / norms[told, None])
     return vectors
 
 
-def _count_company(sequences: Sequences, n_ids: int) -> csr_matrix:
-    """How often each token stands near each context, by the inverse of the distance."""
-    frequencies = np.bincount(sequences.ids, minlength=n_ids)
+def _by_frequency(sequences: Sequences, n_ids: int) -> np.ndarray:
+    """The known tokens that stand in the texts, the most frequent first."""
+    frequencies = np.zeros(n_ids, np.int64)
+    for part in sequences.in_parts(_TOKENS_A_PART):
+        frequencies += np.bincount(part.ids, minlength=n_ids)
     frequencies[: UNKNOWN_ID + 1] = 0
-    contexts = np.argsort(-frequencies, kind="stable")[:_MOST_CONTEXTS]
-    column = np.full(n_ids, _NO_CONTEXT, np.int32)
-    column[contexts] = np.arange(len(contexts))
-    column[frequencies == 0] = _NO_CONTEXT
-    counts = csr_matrix((n_ids, len(contexts)), dtype=np.float32)
-    limits = np.arange(0, max(len(sequences.ids), 1), _TOKENS_A_PART)
-    starts = np.unique(np.searchsorted(sequences.offsets, limits))
-    for start, stop in zip(starts, [*starts[1:], len(sequences)], strict=True):
-        part = slice(sequences.offsets[start], sequences.offsets[stop])
-        ids = sequences.ids[part].astype(np.int32)
-        text = np.repeat(np.arange(start, stop), sequences.lengths[start:stop])
+    tokens = np.argsort(-frequencies, kind="stable")
+    return tokens[: np.count_nonzero(frequencies)]
+
+
+def _count_company(sequences: Sequences, tokens: np.ndarray, n_ids: int) -> csr_matrix:
+    """How often each token stands near each context, by the inverse of the distance.
+
+    Rows are the tokens' and columns the contexts', both in the order of `tokens`.
+    """
+    rank = np.full(n_ids, _NO_RANK, np.int32)
+    rank[tokens] = np.arange(len(tokens))
+    n_contexts = min(len(tokens), _MOST_CONTEXTS)
+    # Company is mutual: a pair is counted once, in the row of its more frequent token.
+    counts = csr_matrix((n_contexts, len(tokens)), dtype=np.float32)
+    for part in sequences.in_parts(_TOKENS_A_PART):
+        ranks = rank[part.ids]
+        text = np.repeat(np.arange(len(part), dtype=np.int32), part.lengths)
         rows, columns, weights = [], [], []
         for distance in range(1, _WINDOW + 1):
-            first, second = ids[:-distance], ids[distance:]
-            near = text[:-distance] == text[distance:]
-            for token, context in ((first, second), (second, first)):
-                pairs = near & (token > UNKNOWN_ID) & (column[context] != _NO_CONTEXT)
-                rows.append(token[pairs])
-                columns.append(column[context[pairs]])
-                weights.append(np.full(len(rows[-1]), 1 / distance, np.float32))
+            first, second = ranks[:-distance], ranks[distance:]
+            row, column = np.minimum(first, second), np.maximum(first, second)
+            pairs = text[:-distance] == text[distance:]
+            pairs &= (row != _NO_RANK) & (row < n_contexts)
+            rows.append(row[pairs])
+            columns.append(column[pairs])
+            weights.append(np.full(len(rows[-1]), 1 / distance, np.float32))
         pairs = np.concatenate(rows), np.concatenate(columns)
         # Converted, the weights of a pair are summed.
         company = coo_matrix((np.concatenate(weights), pairs), shape=counts.shape)
         counts += company.tocsr()
-    return counts
+    among_contexts = counts[:, :n_contexts]
+    among_contexts.resize(len(tokens), n_contexts)
+    return among_contexts + counts.T.tocsr()
+
+
+def _to_information(counts: csr_matrix) -> None:
+    """Turn counts into positive pointwise mutual information, in place."""
+    of_token = np.ravel(counts.sum(axis=1))
+    of_context = np.ravel(counts.sum(axis=0)) ** _SMOOTHING
+    expected_share = of_context / of_context.sum()
+    # Of a row or column without an entry nothing is divided.
+    with np.errstate(divide="ignore"):
+        inplace_csr_row_scale(counts, 1 / of_token)
+        inplace_csr_column_scale(counts, 1 / expected_share)
+    np.log(counts.data, out=counts.data)
+    np.maximum(counts.data, 0, out=counts.data)
+    counts.eliminate_zeros()

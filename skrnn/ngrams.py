@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import reduce
 
 import numpy as np
@@ -14,7 +14,7 @@ from skrnn.sequences import UNKNOWN_ID, Sequences
 LEAST_TEXTS = 2
 
 # Texts are taken so many ids at a time: what that needs is some hundred bytes an id.
-_IDS_A_PART = 2**20
+_IDS_A_PART = 2**18
 
 
 class NGrams:
@@ -62,7 +62,7 @@ class NGrams:
         """
         self._keys = []
         for _ in range(self.max_n):
-            counts = map(self._count, _parts(sequences))
+            counts = map(self._count, sequences.in_parts(_IDS_A_PART))
             keys, n_texts = _add_up(counts)
             self._keys.append(keys[n_texts >= _least_texts(n_texts, self.max_features)])
         return self.transform(sequences)
@@ -103,7 +103,7 @@ class NGrams:
         csr_matrix of shape (n_texts, n_features), float32
             1 where a text holds an n-gram.
         """
-        marks = [self._mark(part) for part in _parts(sequences)]
+        marks = [self._mark(part) for part in sequences.in_parts(_IDS_A_PART)]
         columns, n_of_texts = map(np.concatenate, zip(*marks, strict=True))
         del marks
         return csr_matrix(
@@ -173,20 +173,6 @@ class _Candidates:
         self.places = places[whole]
         self.keys = numbers[whole] * self._n_ids + last[whole]
         self._n += 1
-
-
-def _parts(sequences: Sequences) -> Iterator[Sequences]:
-    """Texts that follow one another, `_IDS_A_PART` ids or one text at a time."""
-    lengths, offsets = sequences.lengths, sequences.offsets
-    # Texts without ids count, too, so that they are not too many.
-    before = np.concatenate([[0], np.cumsum(np.maximum(lengths, 1))])
-    start = 0
-    while start < len(lengths):
-        within = np.searchsorted(before, before[start] + _IDS_A_PART, side="right")
-        stop = max(int(within) - 1, start + 1)
-        ids = sequences.ids[offsets[start] : offsets[stop]]
-        yield Sequences.from_lengths(ids, lengths[start:stop])
-        start = stop
 
 
 _Counts = tuple[np.ndarray, np.ndarray]

@@ -11,6 +11,9 @@ PADDING_ID = 0
 UNKNOWN_ID = 1
 N_RESERVED_IDS = 2
 
+# Of many texts the views would take more memory than the ids.
+_TEXTS_A_COPY = 2**12
+
 
 def smallest_dtype(greatest: int) -> np.dtype:
     """Name the smallest type that holds 0 to `greatest`: uint8, uint16 or int32."""
@@ -152,19 +155,52 @@ class Sequences:
             key = int(key) % n_texts
             return self.ids[self.offsets[key] : self.offsets[key + 1]]
         starts, stops = self.offsets[:-1][key], self.offsets[1:][key]
-        # One copy a text: an index of every token would be larger than the ids.
-        parts = [
-            self.ids[start:stop]
-            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
-        ]
-        ids = np.concatenate(parts or [self.ids[:0]])
-        return Sequences.from_lengths(ids, stops - starts)
+        lengths = stops - starts
+        chosen = Sequences.from_lengths(
+            np.empty(lengths.sum(), self.ids.dtype), lengths
+        )
+        for first in range(0, len(lengths), _TEXTS_A_COPY):
+            some = slice(first, first + _TEXTS_A_COPY)
+            # A view of each text: an index of every token would be larger than the ids.
+            views = [
+                self.ids[start:stop]
+                for start, stop in zip(
+                    starts[some].tolist(), stops[some].tolist(), strict=True
+                )
+            ]
+            copied = slice(chosen.offsets[first], chosen.offsets[first + len(views)])
+            np.concatenate(views, out=chosen.ids[copied])
+        return chosen
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
         return f"<Sequences of {len(self)} texts, {len(self.ids)} tokens>"
+
+    def in_parts(self, most_tokens: int) -> Iterator[Sequences]:
+        """Give all texts, some that follow one another at a time.
+
+        Parameters
+        ----------
+        most_tokens : int
+            The most tokens of a part, unless one text has more; a text without
+            tokens counts as one, so that the texts of a part are not too many.
+
+        Yields
+        ------
+        Sequences
+            Views of the ids.
+        """
+        lengths = self.lengths
+        stops = np.cumsum(np.maximum(lengths, 1))
+        start = before = 0
+        while start < len(lengths):
+            stop = int(np.searchsorted(stops, before + most_tokens, side="right"))
+            stop = max(stop, start + 1)
+            ids = self.ids[self.offsets[start] : self.offsets[stop]]
+            yield Sequences.from_lengths(ids, lengths[start:stop])
+            start, before = stop, stops[stop - 1]
 
     def cut(self, max_length: int | None, truncate: str) -> Sequences:
         """Cut longer sequences.

@@ -104,3 +104,19 @@ def test_padding_a_part_pads_to_its_own_longest():
 def test_repr_counts_texts_and_tokens():
     sequences = Sequences.from_lists([[1, 2], [3]])
     assert repr(sequences) == "<Sequences of 2 texts, 3 tokens>"
+
+
+@given(id_lists, st.integers(1, 12))
+def test_parts_hold_all_texts_and_few_tokens(lists, most_tokens):
+    parts = list(Sequences.from_lists(lists).in_parts(most_tokens))
+    assert [one.tolist() for part in parts for one in part] == lists
+    for part in parts:
+        counted = np.maximum(part.lengths, 1).sum()
+        assert counted <= most_tokens or len(part) == 1
+
+
+def test_many_texts_are_copied_some_at_a_time():
+    lists = [[i % 7] * (i % 4) for i in range(10_000)]
+    sequences = Sequences.from_lists(lists)
+    backwards = np.arange(len(lists))[::-1]
+    assert [one.tolist() for one in sequences[backwards]] == lists[::-1]
