@@ -94,10 +94,15 @@ def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
         and cell == "gru"
         and keras.config.floatx() == "float32"
         and hidden_size % gru.MULTIPLE == 0
-        and (precision == "bfloat16" or hidden_size <= gru.WIDEST_FLOAT32)
-        # Outside of training all is in float32.
-        and {"float32", precision} <= set(map(gru.precision_of, gru.KERNELS))
+        # Outside of training all is in float32, and so is training in bfloat16 where
+        # no kernel has that.
+        and gru.fastest_kernel("float32") is not None
+        and (hidden_size <= gru.WIDEST_FLOAT32 or _trains_natively_in(precision))
     )
+
+
+def _trains_natively_in(precision: str) -> bool:
+    return precision == "bfloat16" and gru.fastest_kernel(precision) is not None
 
 
 def jit_compile(implementation: str) -> bool | str:
@@ -154,8 +159,12 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     words = set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
     # With Intel's instructions for it but no AMX a step took 1.4 times as long.
     if "amx_bf16" in words:
-        # Of smaller products TensorFlow's loop gains a few hundredths.
-        least = 128 if _runs_natively(cell, hidden_size, "bfloat16") else 256
+        # Of smaller products TensorFlow's loop gains a few hundredths. A sandbox may
+        # keep AMX from the kernel.
+        by_kernel = "amx" in gru.KERNELS and _runs_natively(
+            cell, hidden_size, "bfloat16"
+        )
+        least = 128 if by_kernel else 256
     elif {"AuthenticAMD", "avx512_bf16"} <= words:
         least = 256
     else:

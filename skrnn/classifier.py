@@ -272,7 +272,8 @@ callable, default="log_loss"
             Labels, or a multilabel indicator.
 
         classes : array-like of shape (n_classes,), default=None
-            All labels of all calls. Needed in the first call only.
+            All labels of all calls, or for multilabel indicators one a column. Needed
+            in the first call only.
 
         sample_weight : array-like of shape (n_texts,), default=None
             What the loss of each text is multiplied by, beside its class' weight. A

@@ -35,6 +35,8 @@ class Embedding(keras.layers.Layer):
         self, n_ids: int, size: int, *, implementation: str, seed: int, **kwargs
     ):
         super().__init__(**kwargs)
+        # Read by models of a user's own that this layer is part of.
+        self.supports_jit = not (ON_TENSORFLOW and implementation == "native")
         self.n_ids = n_ids
         self.size = size
         self.implementation = implementation

@@ -183,6 +183,24 @@ def _by_numpy(function, dtypes, tensors: dict, **options):
     return tf.numpy_function(call, list(tensors.values()), dtypes, stateful=False)
 
 
+def _once_differentiated(function, dtypes, tensors: dict, **options):
+    """Call a function of arrays that gives gradients, and whose own are not known."""
+
+    @tf.custom_gradient
+    def call(*tensors_in_order):
+        named = dict(zip(tensors, tensors_in_order, strict=True))
+
+        def gradient(*_):
+            # TensorFlow would take it for zero.
+            raise NotImplementedError(
+                "The compiled kernel gives no second derivatives."
+            )
+
+        return _by_numpy(function, dtypes, named, **options), gradient
+
+    return call(*tensors.values())
+
+
 def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     """Take all steps of a GRU by the kernel for the processor.
 
@@ -233,7 +251,7 @@ def native_backward(*, options: dict, **tensors):
     of_inputs, of_input_kernel, of_recurrent, of_initial, of_biases : tensors
         As it gives them.
     """
-    gradients = _by_numpy(gru.backward, [tf.float32] * 5, tensors, **options)
+    gradients = _once_differentiated(gru.backward, [tf.float32] * 5, tensors, **options)
     size = tensors["recurrent"].shape[0]
     shapes = [
         *(tensors[name].shape for name in ("inputs", "input_kernel", "recurrent")),
@@ -264,7 +282,7 @@ def native_sums(vectors, ids, n_sums: int):
     float32 tensor of shape (n_sums, width)
     """
     tensors = {"vectors": vectors, "ids": ids}
-    sums = _by_numpy(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
+    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
     sums.set_shape((n_sums, vectors.shape[1]))
     return sums
 

@@ -40,7 +40,7 @@ class NativeGRU:
             True at steps that hold no token.
 
         dtype : {"float32", "bfloat16"}
-            What products are taken in.
+            What products are taken in; float32 where no kernel has bfloat16.
 
         keeps : bool
             Whether to keep what the way back needs, or to take all steps again for it.
@@ -58,7 +58,8 @@ class NativeGRU:
         """
         recurrent_bias, *learned = others
         padding = ops.cast(padding, "uint8")
-        options = {**self._options, "kernel": fastest_kernel(dtype)}
+        kernel_of_steps = fastest_kernel(dtype) or fastest_kernel("float32")
+        options = {**self._options, "kernel": kernel_of_steps}
         read = {
             "inputs": inputs,
             "padding": padding,

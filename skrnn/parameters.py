@@ -167,8 +167,8 @@ max_length : int, default=600
     The wide part and the vocabulary have all of it.
 
 truncate : {"head", "tail", "middle"}, default="middle"
-    What a longer text loses: "head" keeps its end, "tail" its beginning,
-    "middle" both ends.
+    The part that is cut from a longer text: "head" keeps the end, "tail" the
+    beginning, "middle" keeps both.
 """
 
 NETWORK = """\
@@ -184,10 +184,10 @@ embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
 
 hidden_size : int, default=256
-    Size of the hidden states.
+    Size of the hidden states. On a CPU the kernel in C takes multiples of 32.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
-    Kind of recurrent layer.
+    Kind of recurrent layer. The kernel in C computes GRUs only.
 
 n_layers : int, default=1
     Number of recurrent layers, one upon the other.
@@ -259,16 +259,16 @@ callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     ``callbacks__monitor="loss"``.
 
 epochs : int or "auto", default="auto"
-    Number of passes over the texts. "auto" takes as many as make 60,000 updates over
-    the mean number of tokens read of a text, but no fewer than 250 updates and no more
-    than 750 are aimed at; it takes 3 passes at least and 20 at most.
+    Number of passes over the texts. "auto" divides 60,000 by the mean number of tokens
+    read of a text, for the number of updates to aim at, at least 250 and at most 750,
+    and takes as many passes as that needs, from 3 to 20.
 
 batch_size : int, default=64
     Number of texts an update.
 
 precision : {"auto", "float32", "bfloat16"}, default="auto"
     What the recurrent layers' matrix products are taken in while training, and what
-    is kept of a step for the way back. Weights, states and all other sums stay in
+    is stored of a step for its gradient. Weights, states and all other sums stay in
     float32, and so does all of prediction.
     "auto" is "bfloat16" where it pays, with TensorFlow on Linux: from a `hidden_size`
     of 256 on with a processor that has AMX, or one of AMD's with AVX-512 instructions
@@ -282,8 +282,9 @@ early_stopping : bool, default=False
 validation_fraction : float in (0, 1), default=0.1
     Share of the texts held out, of every class alike where `y` holds single labels:
     for early stopping, or from 200 texts on to weigh the network against the wide
-    part. The wide part then learns from all texts. Without early stopping labels are
-    disregarded where one has a single text or the share is too small for them all.
+    part. The wide part then learns from all texts. Where a class has a single text or
+    the share is too small for all classes, texts are held out of any class alike; with
+    early stopping that is an error.
 
 n_iter_no_change : int, default=3
     Number of epochs without a lower loss that early stopping waits.
@@ -296,7 +297,8 @@ warm_start : bool, default=False
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.
-    An int gives the same model at every fit on a CPU, bit for bit.
+    An int gives the same model at every fit on a CPU of one kind with as many
+    threads, bit for bit.
 
 verbose : int, default=0
     0 prints nothing, 1 a progress bar with the time left, 2 a line an epoch.
@@ -315,7 +317,8 @@ model_ : SequenceModel
     The trained `keras.Model`. Its ``encoder`` maps padded ids to
     representations, its ``head`` representations to scores.
     ``encoder.implementation`` tells what runs the recurrent layers: "native" is a
-    kernel in C, "loop" TensorFlow's loop, both on a CPU.
+    kernel in C and "loop" the backend's loop; "cudnn" is cuDNN's kernel on a GPU, and
+    "xla" the loop compiled by XLA.
 
 wide_ : WidePart or None
     The linear model beside the network.

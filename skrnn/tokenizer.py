@@ -202,11 +202,11 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If a parameter is invalid, a text is missing, or no token is left
-            to learn.
+            If a parameter is invalid, `X` is a bare string or has several columns, a
+            text is missing, or no token is left to learn.
 
         TypeError
-            If `X` is no column of texts, or `tokenizer` gives tokens that are
+            If `X` is something else than texts, or `tokenizer` gives tokens that are
             not `str`.
         """
         self.fit_transform(X)

@@ -14,12 +14,13 @@ import pytest
 from corpus import assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_layers import a_layer, gradients, inputs, run, text_by_text, twin
+from test_layers import N_FEATURES, a_layer, gradients, inputs, run, text_by_text, twin
 
 from skrnn import RNNTextClassifier
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
+from skrnn.embedding import Embedding
 from skrnn.gates import GATES
 from skrnn.native import embedding, gru
 from skrnn.native.binding import library_with, structure
@@ -341,6 +342,30 @@ def test_arrays_of_another_dtype_are_refused():
         go_back(given, upstream, (states, kept.astype(np.uint16), pooled), **options)
 
 
+def test_arrays_that_do_not_fit_are_refused():
+    kernel = gru.fastest_kernel("float32")
+    given, _ = arguments(kernel, 4, 32, [4, 2])
+    options = {"kernel": kernel, "reverse": False, "steepness": None}
+    for padding in (given["padding"][:3], given["padding"].T, given["padding"][:, :1]):
+        with pytest.raises(
+            ValueError, match=r"not fit what is read, of shape \(4, 2, 24\)"
+        ):
+            gru.forward(**{**given, "padding": padding}, **options)
+    # Products of a table of five rows.
+    table = np.zeros((5, 96), np.float32)
+    others = {**given, "inputs": table, "input_kernel": None}
+    for row in (-1, 5):
+        rows = np.full((4, 2), row, np.int32)
+        with pytest.raises(ValueError, match="not all within a table of 5"):
+            gru.forward(**others, rows=rows, **options)
+    with pytest.raises(ValueError, match=r"not fit what is read, of shape \(3, 2\)"):
+        gru.forward(**others, rows=np.zeros((3, 2), np.int32), **options)
+    with pytest.raises(ValueError, match=r"not fit what is read, of shape \(5, 96\)"):
+        gru.forward(**others, **options)
+    with pytest.raises(ValueError, match="2 rows have 3 ids"):
+        embedding.sum_rows(table[:2], np.zeros(3, np.int32), 5)
+
+
 def test_a_library_of_another_state_of_the_code_is_not_called():
     fields = {"integers": "n_rows width n_sums", "arrays": "vectors ids sums"}
     assert library_with(structure("sum_rows", **fields)) is embedding.LIBRARY
@@ -450,7 +475,9 @@ def test_what_is_chosen_to_run_natively(monkeypatch):
     assert chosen(cell="lstm") == "loop"
     assert chosen(hidden_size=50) == "loop"
     assert chosen(hidden_size=512) == "loop"
-    assert chosen(precision="bfloat16") == "loop"
+    # In float32, then.
+    assert chosen(precision="bfloat16") == "native"
+    assert chosen(precision="bfloat16", hidden_size=512) == "loop"
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512", "amx"))
     assert chosen(precision="bfloat16", hidden_size=512) == "native"
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
@@ -472,8 +499,10 @@ def test_precision_follows_what_runs(tmp_path, monkeypatch):
     assert fastest_precision("lstm", 128) == "float32"
     assert fastest_precision("gru", 130) == "float32"
     assert fastest_precision("lstm", 256) == "bfloat16"
-    monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
-    assert fastest_precision("gru", 128) == "float32"
+    # Where Linux keeps AMX to itself.
+    for kernels in ((), ("avx512", "avx512_bf16")):
+        monkeypatch.setattr("skrnn.native.gru.KERNELS", kernels)
+        assert fastest_precision("gru", 128) == "float32"
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -506,6 +535,64 @@ def test_a_fit_is_the_same_by_loop_and_kernel(precision, monkeypatch, docstrings
     np.testing.assert_allclose(
         moved.predict_proba(texts[:40]), probabilities["native"][:40], atol=1e-5
     )
+
+
+def test_without_a_kernel_for_bfloat16_that_of_float32_trains(monkeypatch, docstrings):
+    kernels = [one for one in gru.KERNELS if gru.precision_of(one) == "float32"]
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", tuple(kernels))
+    weights = {}
+    for precision in ("float32", "bfloat16"):
+        classifier = RNNTextClassifier(
+            embedding_size=16,
+            hidden_size=32,
+            wide=False,
+            epochs=1,
+            precision=precision,
+            random_state=0,
+        ).fit(*docstrings)
+        assert classifier.model_.encoder.implementation == "native"
+        assert classifier.model_.encoder.precision == precision
+        weights[precision] = classifier.model_.get_weights()
+    for one, other in zip(*weights.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_second_derivatives_are_refused(in_graph):
+    import tensorflow as tf
+
+    _, layer = layers()
+    table = Embedding(5, N_FEATURES, implementation="native", seed=0)
+    ids = np.array([[1, 2], [3, 4]], np.int32)
+    padding = np.zeros((2, 2), bool)
+
+    def penalty(of):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                states = layer(table(ids), padding, training=True)
+                loss = tf.reduce_sum(states**2)
+            first = inner.gradient(loss, of())
+            squares = tf.reduce_sum(first**2)
+        return outer.gradient(squares, of())
+
+    table(ids)
+    for of in (lambda: layer.recurrent_kernel.value, lambda: table.embeddings.value):
+        call = tf.function(penalty) if in_graph else penalty
+        with pytest.raises(NotImplementedError, match="no second derivatives"):
+            call(of)
+
+
+def test_a_model_of_ones_own_trains_with_the_embedding():
+    inputs = keras.Input((None,), dtype="int32")
+    table = Embedding(5, 8, implementation="native", seed=0)
+    x = keras.layers.GlobalAveragePooling1D()(table(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1)(x))
+    model.compile("adam", "mse")
+    ids = np.array([[1, 2], [3, 4], [1, 4]])
+    before = table.vectors
+    model.fit(ids, np.ones(3), verbose=0)
+    assert (table.vectors != before)[1:].all()
+    np.testing.assert_array_equal(table.vectors[0], before[0])
 
 
 def test_pooled_answers_are_those_of_all_steps(docstrings):

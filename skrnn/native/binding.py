@@ -28,7 +28,8 @@ _LIBRARY = _load()
 def library_with(*structures: type[ctypes.Structure]) -> ctypes.CDLL | None:
     """Give the library, if it was compiled with these structures.
 
-    None where none was compiled, or one of another state of the C files is left over.
+    None where none was compiled, or one whose structures have other names or sizes is
+    left over: of one that differs in anything else nothing is noticed.
     """
     if _LIBRARY is None:
         return None

@@ -33,7 +33,14 @@ def sum_rows(vectors, ids, n_sums: int) -> np.ndarray:
     -------
     float32 ndarray of shape (n_sums, width)
         Each in the order of the rows; 0 for an id that none has.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many ids as rows.
     """
+    if len(ids) != len(vectors):
+        raise ValueError(f"{len(vectors)} rows have {len(ids)} ids.")
     sums = empty((n_sums, vectors.shape[1]))
     arguments = _SumRows(*vectors.shape, n_sums)
     held = point(arguments, vectors=vectors, ids=ids, sums=sums)

@@ -101,7 +101,7 @@ def forward(
     ----------
     inputs : float32 ndarray of shape (steps, batch, n_features)
         What is read. Without `input_kernel`, its product with that, of shape
-        (steps, batch, 3 * size), or (n_rows, 3 * size) with `rows`.
+        (steps * batch, 3 * size), or (n_rows, 3 * size) with `rows`.
 
     padding : uint8 ndarray of shape (steps, batch)
         1 at steps that hold no token, 0 at others.
@@ -153,9 +153,39 @@ def forward(
         The last states; the sums of those after steps that hold a token; and the
         largest of these, minus infinity where there are none. Of shape
         (0, batch, size) where nothing is pooled.
+
+    Raises
+    ------
+    ValueError
+        If `inputs` or `rows` are not of as many steps and texts as `padding`, or a row
+        is none of `inputs`.
+
+    MemoryError
+        If none is left for what is multiplied.
     """
     steps, batch = padding.shape
     size = len(recurrent)
+    # What would be read beyond an array's end is no error to a compiled function.
+    if rows is not None:
+        fits = rows.shape == padding.shape
+    elif input_kernel is not None:
+        fits = inputs.shape[:2] == padding.shape
+    else:
+        fits = len(inputs) == steps * batch
+    if not fits:
+        raise ValueError(
+            f"Padding of {steps} steps and {batch} texts does not fit what is read, of "
+            f"shape {(inputs if rows is None else rows).shape}."
+        )
+    if (
+        rows is not None
+        and rows.size
+        and not 0 <= rows.min() <= rows.max() < len(inputs)
+    ):
+        raise ValueError(
+            f"Rows {rows.min()} to {rows.max()} are not all within a table of "
+            f"{len(inputs)}."
+        )
     in_turns = pools and not keeps
     states = empty((2 if in_turns else steps + 1, batch, size))
     first, last = (steps, 0) if reverse else (0, steps)
