@@ -126,11 +126,10 @@ def _to_information(counts: csr_matrix) -> None:
     """Turn counts into positive pointwise mutual information, in place."""
     of_token = np.ravel(counts.sum(axis=1))
     of_context = np.ravel(counts.sum(axis=0)) ** _SMOOTHING
-    expected_share = of_context / of_context.sum()
     # Of a row or column without an entry nothing is divided.
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         inplace_csr_row_scale(counts, 1 / of_token)
-        inplace_csr_column_scale(counts, 1 / expected_share)
+        inplace_csr_column_scale(counts, of_context.sum() / of_context)
     np.log(counts.data, out=counts.data)
     np.maximum(counts.data, 0, out=counts.data)
     counts.eliminate_zeros()

@@ -34,9 +34,10 @@ def reference(lists, n_ids):
 @given(st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6))
 def test_vectors_are_those_of_the_formula(lists):
     size = 7
-    vectors = cooccurrence_vectors(
-        Sequences.from_lists(lists), 8, size, np.random.RandomState(0)
-    )
+    with np.errstate(divide="raise", invalid="raise"):
+        vectors = cooccurrence_vectors(
+            Sequences.from_lists(lists), 8, size, np.random.RandomState(0)
+        )
     expected, rank = reference(lists, 8)
     # Singular vectors are unique up to sign and rotation: compare the angles.
     norms = np.linalg.norm(expected, axis=1)
