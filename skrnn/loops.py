@@ -193,7 +193,8 @@ def _once_differentiated(function, dtypes, tensors: dict, **options):
         def gradient(*_):
             # TensorFlow would take it for zero.
             raise NotImplementedError(
-                "The compiled kernel gives no second derivatives."
+                "The compiled kernel gives no second derivatives. A GRU whose size is "
+                "no multiple of 32 is computed without it."
             )
 
         return _by_numpy(function, dtypes, named, **options), gradient

@@ -269,7 +269,8 @@ batch_size : int, default=64
 precision : {"auto", "float32", "bfloat16"}, default="auto"
     What the recurrent layers' matrix products are taken in while training, and what
     is stored of a step for its gradient. Weights, states and all other sums stay in
-    float32, and so does all of prediction.
+    float32, and so does all of prediction. Where the kernel in C has no bfloat16 for
+    the processor it computes in float32.
     "auto" is "bfloat16" where it pays, with TensorFlow on Linux: from a `hidden_size`
     of 256 on with a processor that has AMX, or one of AMD's with AVX-512 instructions
     for it; with AMX from 128 on where a kernel in C takes the steps; else "float32".
@@ -283,8 +284,8 @@ validation_fraction : float in (0, 1), default=0.1
     Share of the texts held out, of every class alike where `y` holds single labels:
     for early stopping, or from 200 texts on to weigh the network against the wide
     part. The wide part then learns from all texts. Where a class has a single text or
-    the share is too small for all classes, texts are held out of any class alike; with
-    early stopping that is an error.
+    the share is too small for all classes, the split disregards classes; with early
+    stopping that is an error.
 
 n_iter_no_change : int, default=3
     Number of epochs without a lower loss that early stopping waits.
