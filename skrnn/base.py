@@ -29,6 +29,7 @@ from skrnn.backend import (
     refuse_forked_process,
 )
 from skrnn.cooccurrence import cooccurrence_vectors
+from skrnn.memory import give_back
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
     CONSTRAINTS,
@@ -374,6 +375,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         texts, y = [texts[i] for i in kept], y[kept]
         targets, weight = targets[kept], weight[kept]
         learned_from, held_out = self._split(y, split_seed, early_stopping, has_wide)
+        # Of very many short texts each number takes memory that training needs.
+        del y, kept
         if go_on:
             tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
             sequences = tokenizer.transform(texts)
@@ -389,15 +392,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 random_state,
             )
             cut_to = self.max_length, self.truncate
-        # A copy of a column of texts may have been made, and training needs memory.
-        del texts
+        weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
         data = TrainingData(
-            sequences.cut(*cut_to),
-            targets,
-            _of_mean_one(weight) if whole else weight.astype(keras.config.floatx()),
-            learned_from,
-            held_out,
+            sequences.cut(*cut_to), targets, weight, learned_from, held_out
         )
+        # A copy of a column of texts may have been made.
+        del texts
+        give_back()
         # What the network has learned from cannot tell how much it should count.
         fingerprint = data.fingerprint()
         can_weigh = not go_on or self._trained_on in (None, fingerprint)
@@ -413,19 +414,20 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
                 wide, of_wide = self._fit_wide(tokenizer, model, sequences, to_weigh)
-            # Long texts would take memory that training needs.
-            del sequences
+            parts = data.learned_from(), data.kept_aside() if early_stopping else None
+            kept_aside = to_weigh.kept_aside()
+            # Neither long texts nor a second copy of the others.
+            del sequences, data, to_weigh, targets, weight
+            give_back()
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
                 history, best_epoch = train(
                     model,
-                    data,
+                    *parts,
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
                     batch_size=_python_number(self.batch_size),
-                    patience=_python_number(self.n_iter_no_change)
-                    if early_stopping
-                    else None,
+                    patience=_python_number(self.n_iter_no_change),
                     random_state=random_state,
                     decay=whole,
                     verbose=min(int(self.verbose), 2),
@@ -433,7 +435,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 if has_wide and not can_weigh:
                     blend = self.blend_
                 if has_wide and blend is None:
-                    blend = self._fit_blend(model, to_weigh, of_wide)
+                    blend = self._fit_blend(model, kept_aside, of_wide)
             trained_on = fingerprint if can_weigh else _MIXED
         self._add_history(history, go_on)
         self.best_epoch_ = best_epoch
@@ -524,8 +526,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         )
         return wide, of_held_out
 
-    def _fit_blend(self, model, data, of_wide) -> Blend:
-        read, targets, weight = data.kept_aside()
+    def _fit_blend(self, model, kept_aside, of_wide) -> Blend:
+        read, targets, weight = kept_aside
         of_network = model.predict(read) if len(targets) else of_wide
         columns = _columns(targets, model.head.units)
         blend = Blend(model.activation.__name__)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import reduce
+from collections.abc import Iterable, Iterator
+from functools import cached_property, partial, reduce
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from skrnn.native import ngrams as native
 from skrnn.sequences import UNKNOWN_ID, Sequences
+from skrnn.threads import in_threads
 
 # An n-gram of a single text says nothing of others.
 LEAST_TEXTS = 2
 
 # Texts are taken so many ids at a time: what that needs is some hundred bytes an id.
-_IDS_A_PART = 2**18
+_IDS_A_PART = 2**17
+
+# So many marks make a part of their matrix: products of larger ones are no faster.
+_MARKS_A_PART = 2**21
 
 
 class NGrams:
@@ -45,27 +50,25 @@ class NGrams:
     @property
     def n_features(self) -> int:
         """Number of n-grams known."""
-        return sum(map(len, self._keys))
+        return len(self._keys)
 
-    def fit_transform(self, sequences: Sequences) -> csr_matrix:
+    def fit(self, sequences: Sequences) -> NGrams:
         """Learn the n-grams found in at least two texts.
 
         Parameters
         ----------
         sequences : Sequences of n_texts
             At least one text.
-
-        Returns
-        -------
-        csr_matrix of shape (n_texts, n_features), float32
-            1 where a text holds an n-gram.
         """
-        self._keys = []
-        for _ in range(self.max_n):
-            counts = map(self._count, sequences.in_parts(_IDS_A_PART))
-            keys, n_texts = _add_up(counts)
-            self._keys.append(keys[n_texts >= _least_texts(n_texts, self.max_features)])
-        return self.transform(sequences)
+        keys = np.empty(0, np.int64)
+        count = _count_compiled if native.IS_COMPILED else _count
+        for n in range(1, self.max_n + 1):
+            found, n_texts = count(sequences, n=n, n_ids=self.n_ids, known=keys)
+            enough = n_texts >= _least_texts(n_texts, self.max_features)
+            keys = np.concatenate([keys, np.sort(found[enough])])
+        self._keys = keys
+        self.__dict__.pop("_known", None)
+        return self
 
     def find(self, sequences: Sequences) -> list[tuple[np.ndarray, np.ndarray]]:
         """Find the n-grams known, at every place where they stand.
@@ -81,16 +84,10 @@ class NGrams:
             Positions in ``sequences.ids`` of the n-grams' first ids, and the
             n-grams' column numbers in what `transform` gives.
         """
-        found = []
-        n_features = 0
         candidates = _Candidates(sequences, self.n_ids)
-        for known in self._keys:
-            places, numbers = candidates.find(known)
-            found.append((places, numbers + n_features))
-            n_features += len(known)
-        return found
+        return [candidates.find(self._keys) for _ in range(self.max_n)]
 
-    def transform(self, sequences: Sequences) -> csr_matrix:
+    def transform(self, sequences: Sequences) -> list[csr_matrix]:
         """Mark the n-grams known.
 
         Parameters
@@ -100,35 +97,28 @@ class NGrams:
 
         Returns
         -------
-        csr_matrix of shape (n_texts, n_features), float32
-            1 where a text holds an n-gram.
+        list of csr_matrix, each of shape (n_texts_of_part, n_features), float32
+            1 where a text holds an n-gram, of some texts at a time. All share the
+            array of their ones: it would take as much memory as where these stand.
         """
-        marks = [self._mark(part) for part in sequences.in_parts(_IDS_A_PART)]
-        columns, n_of_texts = map(np.concatenate, zip(*marks, strict=True))
-        del marks
-        return csr_matrix(
-            (
-                np.ones(len(columns), np.float32),
-                columns,
-                np.concatenate([[0], np.cumsum(n_of_texts)]),
-            ),
-            shape=(len(sequences), self.n_features),
-        )
-
-    def _count(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-        """N-grams of one id more than those known, and how many texts hold each."""
-        candidates = _Candidates(sequences, self.n_ids)
-        for known in self._keys:
-            candidates.find(known)
-        candidates.extend()
-        texts = _texts_of_ids(sequences)[candidates.places]
-        n_texts = len(sequences)
-        keys = _unique(candidates.keys * n_texts + texts) // n_texts
-        first = _first_of_runs(keys)
-        return keys[first], np.diff(first, append=len(keys))
+        marks = list(_joined(in_threads(self._mark, sequences.in_parts(_IDS_A_PART))))
+        ones = np.ones(max(len(columns) for columns, _ in marks), np.float32)
+        return [
+            csr_matrix(
+                (
+                    ones[: len(columns)],
+                    columns,
+                    np.concatenate([[0], np.cumsum(n_of_texts)]).astype(np.int32),
+                ),
+                shape=(len(n_of_texts), self.n_features),
+            )
+            for columns, n_of_texts in marks
+        ]
 
     def _mark(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Columns of the n-grams each text holds, and how many these are."""
+        if native.IS_COMPILED:
+            return self._known.mark(sequences.ids, sequences.offsets, max_n=self.max_n)
         found = zip(*self.find(sequences), strict=True)
         places, columns = map(np.concatenate, found)
         n_features = max(self.n_features, 1)
@@ -136,11 +126,21 @@ class NGrams:
         texts, columns = np.divmod(_unique(texts * n_features + columns), n_features)
         return columns.astype(np.int32), np.bincount(texts, minlength=len(sequences))
 
+    @cached_property
+    def _known(self) -> native.KnownNGrams:
+        return _as_known(self._keys, self.n_ids)
+
+    def __getstate__(self) -> dict:
+        # It takes milliseconds to make, and megabytes to store.
+        return {k: v for k, v in self.__dict__.items() if k != "_known"}
+
 
 class _Candidates:
     """Places where an n-gram may stand, and its key: first of one id, then of more.
 
     The key is the number of the n-gram without its last id, times `n_ids`, and that id.
+    The n-gram of no ids has the number 0, those known have the numbers from 1 on: the
+    keys of all are sorted where those of each length are.
     """
 
     def __init__(self, sequences: Sequences, n_ids: int):
@@ -151,17 +151,17 @@ class _Candidates:
         self._found = np.arange(len(self._ids)), np.zeros(len(self._ids), np.int64)
 
     def find(self, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Places of the known n-grams of one id more than before, and their numbers."""
+        """Places of known n-grams of one id more than before, and which they are."""
         self.extend()
         if not len(known):
-            places = numbers = np.empty(0, np.int64)
+            places = features = np.empty(0, np.int64)
         else:
-            numbers = np.searchsorted(known, self.keys)
-            numbers[numbers == len(known)] = 0
-            found = known[numbers] == self.keys
-            places, numbers = self.places[found], numbers[found]
-        self._found = places, numbers
-        return self._found
+            features = np.searchsorted(known, self.keys)
+            features[features == len(known)] = 0
+            found = known[features] == self.keys
+            places, features = self.places[found], features[found]
+        self._found = places, features + 1
+        return places, features
 
     def extend(self) -> None:
         """Go on to what has one id more than what was found."""
@@ -175,7 +175,58 @@ class _Candidates:
         self._n += 1
 
 
+def _joined(marks: Iterable) -> Iterator:
+    """Columns and their numbers of as many texts as make a part of the matrix."""
+    some = []
+    for one in marks:
+        some.append(one)
+        if sum(len(columns) for columns, _ in some) >= _MARKS_A_PART:
+            yield tuple(map(np.concatenate, zip(*some, strict=True)))
+            some = []
+    if some:
+        yield tuple(map(np.concatenate, zip(*some, strict=True)))
+
+
 _Counts = tuple[np.ndarray, np.ndarray]
+
+
+def _count(sequences: Sequences, *, n: int, n_ids: int, known: np.ndarray) -> _Counts:
+    """Keys of n-grams that go on from those known, and how many texts hold each."""
+    count = partial(_count_part, n=n, n_ids=n_ids, known=known)
+    return _add_up(in_threads(count, sequences.in_parts(_IDS_A_PART)))
+
+
+def _count_compiled(
+    sequences: Sequences, *, n: int, n_ids: int, known: np.ndarray
+) -> _Counts:
+    def count(share):
+        keys, n_texts = as_known.count(
+            sequences.ids, sequences.offsets, n=n, share=share
+        )
+        enough = n_texts >= LEAST_TEXTS
+        return keys[enough], n_texts[enough]
+
+    as_known = _as_known(known, n_ids)
+    counts = in_threads(count, native.SHARES)
+    return tuple(map(np.concatenate, zip(*counts, strict=True)))
+
+
+def _as_known(keys: np.ndarray, n_ids: int) -> native.KnownNGrams:
+    return native.KnownNGrams(keys, n_ids=n_ids, first_id=UNKNOWN_ID + 1)
+
+
+def _count_part(
+    sequences: Sequences, *, n: int, n_ids: int, known: np.ndarray
+) -> _Counts:
+    candidates = _Candidates(sequences, n_ids)
+    for _ in range(1, n):
+        candidates.find(known)
+    candidates.extend()
+    texts = _texts_of_ids(sequences)[candidates.places]
+    n_texts = len(sequences)
+    keys = _unique(candidates.keys * n_texts + texts) // n_texts
+    first = _first_of_runs(keys)
+    return keys[first], np.diff(first, append=len(keys))
 
 
 def _add_up(counts: Iterable[_Counts]) -> _Counts:

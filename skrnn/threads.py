@@ -1,12 +1,17 @@
-"""How many threads NumPy's and SciPy's matrix products take."""
+"""How many threads NumPy and SciPy take."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 
 from threadpoolctl import threadpool_limits
+
+from skrnn.native.binding import n_threads
 
 
 class _OneThread:
@@ -38,3 +43,22 @@ class _OneThread:
 
 
 one_blas_thread = _OneThread()
+
+
+def in_threads(function: Callable, items: Iterable) -> Iterator:
+    """Give a function's results in the order of the items, some computed at a time.
+
+    For what leaves Python's lock to others meanwhile. As few are begun ahead of their
+    turn as keep the threads busy, for results take memory.
+    """
+    left = iter(items)
+    first = list(islice(left, n_threads()))
+    if len(first) < 2:
+        yield from map(function, chain(first, left))
+        return
+    with ThreadPoolExecutor(len(first)) as pool:
+        begun = deque(pool.submit(function, one) for one in first)
+        while begun:
+            result = begun.popleft().result()
+            begun.extend(pool.submit(function, one) for one in islice(left, 1))
+            yield result

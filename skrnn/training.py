@@ -10,20 +10,21 @@ from skrnn._keras import keras, retracing_warnings_filtered
 from skrnn.backend import memory_errors_explained
 from skrnn.network import SequenceModel
 from skrnn.schedules import auto_epochs
-from skrnn.training_data import TrainingData
+from skrnn.training_data import Part
 
 ops = keras.ops
 
 
 def train(
     model: SequenceModel,
-    data: TrainingData,
+    learned_from: Part,
+    held_out: Part | None,
     callbacks: list[keras.callbacks.Callback],
     *,
     epochs: int | str,
     initial_epoch: int,
     batch_size: int,
-    patience: int | None,
+    patience: int,
     random_state: np.random.RandomState,
     decay: bool,
     verbose: int,
@@ -35,8 +36,11 @@ def train(
     model : SequenceModel
         The network, compiled.
 
-    data : TrainingData
-        What it learns from; what is held out there is only looked at to stop.
+    learned_from : tuple of Sequences, targets and weights
+        What it learns from.
+
+    held_out : tuple of Sequences, targets and weights, or None
+        What is looked at to stop; None never stops.
 
     callbacks : list of keras.callbacks.Callback
         Called while training, and left so that they can be pickled.
@@ -50,9 +54,9 @@ def train(
     batch_size : int
         Number of texts an update.
 
-    patience : int or None
+    patience : int
         Number of epochs without a lower loss on the texts held out that are waited for
-        before training stops and goes back to the best weights; None never stops.
+        before training stops and goes back to the best weights.
 
     random_state : numpy.random.RandomState
         Shuffles the batches; it is advanced.
@@ -80,12 +84,11 @@ def train(
     MemoryError
         If a batch does not fit.
     """
-    sequences, targets, weight = data.learned_from()
+    sequences, targets, weight = learned_from
     if epochs == "auto":
         epochs = auto_epochs(sequences.lengths, batch_size)
-    held_out = stop = None
-    if patience is not None:
-        held_out = data.kept_aside()
+    stop = None
+    if held_out is not None:
         stop = _EarlyStopping(
             monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
         )

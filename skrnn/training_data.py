@@ -10,6 +10,9 @@ from sklearn.model_selection import train_test_split
 
 from skrnn.sequences import Sequences
 
+# Ids, targets and weights of some texts.
+Part = tuple[Sequences, np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
@@ -36,15 +39,15 @@ class TrainingData:
     train: np.ndarray
     held_out: np.ndarray
 
-    def learned_from(self) -> tuple[Sequences, np.ndarray, np.ndarray]:
-        """Ids, targets and weights of what the network learns from."""
+    def learned_from(self) -> Part:
+        """What the network learns from."""
         if not len(self.held_out):
             # Not a copy, which so many texts would take memory for.
             return self.read, self.targets, self.weight
         return self._part(self.train)
 
-    def kept_aside(self) -> tuple[Sequences, np.ndarray, np.ndarray]:
-        """Ids, targets and weights of what is held out."""
+    def kept_aside(self) -> Part:
+        """What is held out."""
         return self._part(self.held_out)
 
     def with_nothing_held_out(self) -> TrainingData:
@@ -59,7 +62,7 @@ class TrainingData:
         digest.update(self.train)
         return digest.digest()
 
-    def _part(self, texts):
+    def _part(self, texts: np.ndarray) -> Part:
         return self.read[texts], self.targets[texts], self.weight[texts]
 
 

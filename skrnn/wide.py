@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-from itertools import pairwise
-
 import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
-from scipy.special import expit, log_softmax, softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.preprocessing import normalize
+from scipy.special import log_softmax, softmax
 
+from skrnn.linear import Inputs, Logistic, Squared, fit_linear
+from skrnn.memory import give_back
 from skrnn.ngrams import LEAST_TEXTS, NGrams
 from skrnn.sequences import Sequences
 from skrnn.threads import one_blas_thread
 
-# Inverse regularization of the classes, regularization of the values. Rows of norm 1
-# make one number serve 1,000 texts as well as 20,000: docs/accuracy.md has the trials.
-_C = 10.0
-_ALPHA = 1.0
+# Inverse regularization of the classes and of the values. Rows of norm 1 make one
+# number serve 1,000 texts as well as 20,000: docs/accuracy.md has the trials.
+_C_OF_CLASSES = 10.0
+_C_OF_VALUES = 1.0
 
 # Weights of all outputs, 64 MiB at most with their ratios for each length of n-grams.
 _MOST_WEIGHTS = 2**23
 _MOST_FEATURES = 2**20
-
-# How many are taken at a time, where NumPy and SciPy would copy all of them.
-_MARKS_A_STRETCH = 2**20
 
 
 class WidePart:
@@ -91,17 +84,23 @@ class WidePart:
         ndarray of shape (n_held_out, n_outputs), float64
             Scores of the texts held out.
         """
-        sample_weight = sample_weight.astype(np.float64)
+        # In double precision these would take more memory for a million short texts
+        # than all weights do.
+        sample_weight = sample_weight.astype(np.float32)
         n_outputs = targets.shape[1]
         most = min(_MOST_FEATURES, _MOST_WEIGHTS // n_outputs)
         self._ngrams = NGrams(self.n_ids, max_n=self.max_n, max_features=most)
-        marks = self._ngrams.fit_transform(sequences)
+        self._ngrams.fit(sequences)
+        give_back()
+        marks = self._ngrams.transform(sequences)
+        give_back()
         scores = np.empty((len(held_out), n_outputs))
+        learned = None
         if len(held_out):
             # Texts without weight are left out, as they are here without a copy.
-            self._learn(marks, targets, _only(train, sample_weight))
-            scores = self._score(marks[held_out])
-        self._learn(marks, targets, sample_weight)
+            learned = self._learn(marks, targets, _only(train, sample_weight))
+            scores = self.scores(sequences[held_out])
+        self._learn(marks, targets, sample_weight, learned)
         return scores
 
     def scores(self, sequences: Sequences) -> np.ndarray:
@@ -116,7 +115,11 @@ class WidePart:
         -------
         ndarray of shape (n_texts, n_outputs), float64
         """
-        return self._score(self._ngrams.transform(sequences))
+        marks = self._ngrams.transform(sequences)
+        norms = np.sqrt(np.concatenate([part @ self._squares for part in marks]))
+        sums = np.concatenate([part @ self._weights for part in marks])
+        # A text without a known n-gram has sum 0 and norm 0.
+        return sums / np.where(norms > 0, norms, 1.0) + self._intercepts
 
     def shares(self, sequence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What each token adds to a text's scores.
@@ -151,58 +154,51 @@ class WidePart:
                 np.add.at(shares, places + i, of_ngram)
         return shares, self._intercepts
 
-    def _learn(self, marks: csr_matrix, targets, sample_weight) -> None:
-        columns = [
-            self._learn_one(marks, one.astype(np.float64), sample_weight)
-            for one in targets.T
-        ]
-        weights, squares, intercepts = zip(*columns, strict=True)
-        self._weights = np.column_stack(weights).astype(np.float32)
-        self._squares = np.column_stack(squares).astype(np.float32)
-        self._intercepts = np.array(intercepts)
+    def _learn(self, marks, targets, sample_weight, start=None) -> list[np.ndarray]:
+        """Learn from the texts that have weight; give what another time starts from."""
+        shape = marks[0].shape[1], targets.shape[1]
+        self._weights, self._squares = (np.empty(shape, np.float32) for _ in range(2))
+        self._intercepts = np.empty(shape[1])
+        learned = []
+        for i, target in enumerate(targets.T.astype(np.float32)):
+            ratios, weights = self._learn_one(
+                marks, target, sample_weight, None if start is None else start[i]
+            )
+            self._weights[:, i] = weights[:-1] * ratios
+            self._squares[:, i] = ratios**2
+            self._intercepts[i] = weights[-1]
+            learned.append(weights.astype(np.float32))
+        return learned
 
-    def _learn_one(self, marks: csr_matrix, target, sample_weight):
-        """Weights of the marks, squares of the ratios, and the intercept."""
+    def _learn_one(self, marks, target, sample_weight, start):
+        """The ratios of the marks, and the weights of what is scaled by them."""
         signed = 2.0 * target - 1.0 if self.of_classes else target
         ratios = _log_count_ratios(marks, signed, sample_weight)
+        constant = self._constant(signed, sample_weight)
         if not ratios.any() or len(np.unique(target[sample_weight > 0])) < 2:
-            nothing = np.zeros(marks.shape[1])
-            return nothing, nothing, self._constant(signed, sample_weight)
-        if self.of_classes:
-            model = LogisticRegression(C=_C)
-        else:
-            model = Ridge(alpha=_ALPHA, solver="sparse_cg")
-        # The marks' own memory holds the inputs meanwhile.
-        for start in range(0, marks.nnz, _MARKS_A_STRETCH):
-            stretch = slice(start, start + _MARKS_A_STRETCH)
-            marks.data[stretch] = ratios[marks.indices[stretch]]
-        with warnings.catch_warnings():
-            # As good as converged, and no parameter could mend it.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            with one_blas_thread():
-                model.fit(
-                    normalize(marks, copy=False), target, sample_weight=sample_weight
-                )
-        marks.data.fill(1.0)
-        intercept = float(np.ravel(model.intercept_)[0])
-        return np.ravel(model.coef_) * ratios, ratios**2, intercept
+            return np.zeros_like(ratios), np.append(np.zeros(len(ratios)), constant)
+        with one_blas_thread():
+            weights = fit_linear(
+                Inputs(marks, ratios),
+                target,
+                sample_weight,
+                loss=Logistic if self.of_classes else Squared,
+                strength=_C_OF_CLASSES if self.of_classes else _C_OF_VALUES,
+                intercept=constant,
+                start=start,
+            )
+        return ratios, weights
 
     def _constant(self, signed, sample_weight) -> float:
         """What to score where there is nothing to tell texts apart by."""
-        total = sample_weight.sum()
-        mean = sample_weight @ signed / total if total else 0.0
+        total = sample_weight.sum(dtype=np.float64)
+        mean = (sample_weight * signed).sum(dtype=np.float64) / total if total else 0.0
         if not self.of_classes:
             return mean
         n_texts = np.count_nonzero(sample_weight)
         # One text more of either class keeps the odds finite.
         share = ((1 + mean) / 2 * n_texts + 1) / (n_texts + 2)
         return np.log(share / (1 - share))
-
-    def _score(self, marks: csr_matrix) -> np.ndarray:
-        norms = np.sqrt(marks @ self._squares)
-        sums = marks @ self._weights
-        # A text without a known n-gram has sum 0 and norm 0.
-        return sums / np.where(norms > 0, norms, 1.0) + self._intercepts
 
 
 class Blend:
@@ -268,14 +264,12 @@ class Blend:
 
     def _losses(self, scores, targets):
         """Loss of each text, and its slopes in the scores."""
-        if self.activation == "linear":
-            error = scores - targets
-            return (error**2).sum(axis=1) / 2, error
         if self.activation == "softmax":
             losses = -(targets * log_softmax(scores, axis=1)).sum(axis=1)
             return losses, softmax(scores, axis=1) - targets
-        signed = (1 - 2 * targets) * scores
-        return np.logaddexp(0, signed).sum(axis=1), expit(scores) - targets
+        loss = Squared if self.activation == "linear" else Logistic
+        losses, (slopes, _) = loss.losses(scores, targets), loss.slopes(scores, targets)
+        return losses.sum(axis=1), slopes
 
     def scores(self, network, wide) -> np.ndarray:
         """Add the two up, each by its factor.
@@ -293,30 +287,31 @@ class Blend:
         return (factors[0] * network + factors[1] * wide).astype(np.float32)
 
 
-def _log_count_ratios(marks: csr_matrix, signed, sample_weight) -> np.ndarray:
+def _log_count_ratios(marks: list[csr_matrix], signed, sample_weight) -> np.ndarray:
     """How much more often each n-gram stands above than below, as a logarithm.
 
     0 where too few texts of any weight hold one: what only texts held out have besides
     must be as unknown as the n-grams of new texts are.
     """
-    parts = np.column_stack(
-        [
-            np.maximum(signed, 0) * sample_weight,
-            np.maximum(-signed, 0) * sample_weight,
-            sample_weight > 0,
-        ]
+    known = _count(marks, sample_weight > 0) >= LEAST_TEXTS
+    above, below = (
+        1.0 + _count(marks, np.maximum(part, 0) * sample_weight)[known]
+        for part in (signed, -signed)
     )
-    counts = np.zeros((marks.shape[1], 3))
-    n_stretches = marks.nnz // _MARKS_A_STRETCH + 1
-    stops = np.linspace(0, len(parts), n_stretches + 1, dtype=int)
-    for start, stop in pairwise(stops):
-        counts += marks[start:stop].T @ parts[start:stop]
-    known = counts[:, 2] >= LEAST_TEXTS
-    counts = 1.0 + counts[known, :2]
-    above, below = np.log(counts / counts.sum(axis=0)).T
     ratios = np.zeros(len(known), np.float32)
-    ratios[known] = above - below
+    ratios[known] = np.log(above / above.sum()) - np.log(below / below.sum())
     return ratios
+
+
+def _count(marks: list[csr_matrix], weight: np.ndarray) -> np.ndarray:
+    """The sum of the weights of each n-gram's texts."""
+    counts = np.zeros(marks[0].shape[1])
+    start = 0
+    for part in marks:
+        stop = start + part.shape[0]
+        counts += part.T @ weight[start:stop].astype(np.float32)
+        start = stop
+    return counts
 
 
 def _only(texts: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:

@@ -1,0 +1,252 @@
+"""A linear model on marks, by Newton's method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import LinearOperator, cg
+from scipy.special import expit, log_expit
+
+from skrnn.threads import in_threads
+
+# As good as converged: more precise weights scored texts held out no better.
+_TOLERANCE = 1e-3
+
+_MOST_STEPS = 50
+_MOST_PRODUCTS_A_STEP = 1000
+
+# A step that lowers the objective by so much of what its slope promises is taken.
+_LEAST_DESCENT = 1e-4
+_MOST_HALVINGS = 30
+
+
+class Logistic:
+    """The loss of the odds' logarithm, for a class or not: targets are 1 and 0."""
+
+    # Early steps go towards a minimum that will move; precision would be lost.
+    precision_of_a_step = 0.5
+
+    @staticmethod
+    def losses(scores, targets):
+        """Give each text's loss."""
+        return -log_expit((2 * targets - 1) * scores)
+
+    @staticmethod
+    def slopes(scores, targets):
+        """Give their first and second derivatives in the scores."""
+        odds = expit(scores)
+        return odds - targets, odds * (1 - odds)
+
+
+class Squared:
+    """Half of the error's square, for values."""
+
+    # The first step goes to the minimum.
+    precision_of_a_step = 1e-4
+
+    @staticmethod
+    def losses(scores, targets):
+        """Give each text's loss."""
+        return (scores - targets) ** 2 / 2
+
+    @staticmethod
+    def slopes(scores, targets):
+        """Give their first and second derivatives in the scores."""
+        return scores - targets, np.ones_like(scores)
+
+
+class Inputs:
+    """Marks, each times its column's factor, in rows of norm 1, and a column of ones.
+
+    They are never made: the factors go to the weights, which are fewer, and a text's
+    norm to its score. So the marks serve all outputs, and take what SciPy needs for
+    where they stand. Numbers of texts, and sums over a part, are of single precision,
+    in which products are faster; sums of all texts and the weights are of double.
+
+    Parameters
+    ----------
+    marks : list of csr_matrix, each of shape (n_texts_of_part, n_features)
+        The texts' marks, in parts, float32.
+
+    factors : ndarray of shape (n_features,)
+        One for each column.
+    """
+
+    def __init__(self, marks: list[csr_matrix], factors: np.ndarray):
+        self._factors = factors
+        squares = factors.astype(np.float32) ** 2
+        stops = np.cumsum([0] + [part.shape[0] for part in marks])
+        self._parts = [
+            (part, slice(start, stop))
+            for part, (start, stop) in zip(marks, pairwise(stops), strict=True)
+        ]
+        self.shape = int(stops[-1]), len(factors) + 1
+        self._scales = np.empty(self.shape[0], np.float32)
+        for norms, texts in self.each_part(lambda part, _: np.sqrt(part @ squares)):
+            # A text without a known n-gram has norm 0.
+            self._scales[texts] = 1 / np.where(norms > 0, norms, 1.0)
+
+    def each_part(self, function: Callable):
+        """Call a function with each part and its texts; give what it gives, and them.
+
+        Several are called at a time, and what they give comes in the texts' order.
+        """
+        results = in_threads(lambda one: function(*one), self._parts)
+        return zip(results, (texts for _, texts in self._parts), strict=True)
+
+    def weighted(self, weights: np.ndarray) -> Callable:
+        """What gives a part's texts the sums of their inputs by these weights."""
+        of_marks = (self._factors * weights[:-1]).astype(np.float32)
+
+        def scores(part, texts):
+            return self._scales[texts] * (part @ of_marks) + np.float32(weights[-1])
+
+        return scores
+
+    def summed(self, function: Callable) -> np.ndarray:
+        """Sum the inputs of texts, each times the number that a function gives for it.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a part and its texts, and gives an array of shape (n_texts_of_part,).
+
+        Returns
+        -------
+        ndarray of shape (n_features + 1,), float64
+        """
+
+        def of_part(part, texts):
+            numbers = function(part, texts)
+            of_marks = part.T @ (self._scales[texts] * numbers)
+            return of_marks, numbers.sum(dtype=np.float64)
+
+        sums = np.zeros(self.shape[1])
+        for (of_marks, of_ones), _ in self.each_part(of_part):
+            sums[:-1] += of_marks
+            sums[-1] += of_ones
+        sums[:-1] *= self._factors
+        return sums
+
+
+def fit_linear(
+    inputs: Inputs,
+    targets: np.ndarray,
+    sample_weight: np.ndarray,
+    *,
+    loss: type[Logistic] | type[Squared],
+    strength: float,
+    intercept: float,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """Minimize the sum of the losses, and half of the weights' squares.
+
+    Each step of Newton's method solves for the weights by conjugate gradients only as
+    precisely as it pays [1]_, and is halved until the objective falls.
+
+    Parameters
+    ----------
+    inputs : Inputs of n_texts
+        What the weights are for.
+
+    targets : ndarray of shape (n_texts,)
+        What the loss takes.
+
+    sample_weight : ndarray of shape (n_texts,)
+        The weight of each text's loss.
+
+    loss : type
+        `Logistic` or `Squared`.
+
+    strength : float
+        How much the losses count beside the squares: scikit-learn's `C`, and
+        ``1 / alpha`` of its `Ridge`.
+
+    intercept : float
+        What to begin with, and weights of 0.
+
+    start : ndarray of shape (n_features + 1,), optional
+        Weights to begin with instead. How close they are to the minimum is measured by
+        the slope at `intercept` all the same.
+
+    Returns
+    -------
+    ndarray of shape (n_features + 1,), float64
+        The weights of the inputs. The last is the intercept, which is not among what is
+        kept small.
+
+    References
+    ----------
+    .. [1] Nocedal and Wright (2006). "Numerical optimization", 2nd edition,
+       algorithm 7.1.
+    """
+    targets = targets.astype(np.float32)
+    # Means and not sums are minimized, which no number of texts makes large.
+    total = sample_weight.sum(dtype=np.float64)
+    importance = (sample_weight / total).astype(np.float32)
+    decay = 1 / (strength * total)
+    n_texts, n_weights = inputs.shape
+    weights = np.zeros(n_weights)
+    weights[-1] = intercept
+    scores = np.full(n_texts, intercept, np.float32)
+    change, curvature = np.empty_like(scores), np.empty_like(scores)
+
+    def objective(step: float) -> float:
+        def of_part(_, texts):
+            moved = scores[texts] + np.float32(step) * change[texts]
+            return importance[texts] @ loss.losses(moved, targets[texts])
+
+        mean = sum(float(losses) for losses, _ in inputs.each_part(of_part))
+        kept_small = weights[:-1] + step * direction[:-1]
+        return mean + decay * (kept_small @ kept_small) / 2
+
+    def slopes(_, texts):
+        first, second = loss.slopes(scores[texts], targets[texts])
+        curvature[texts] = importance[texts] * second
+        return importance[texts] * first
+
+    def curved(direction: np.ndarray) -> np.ndarray:
+        change_of = inputs.weighted(direction)
+        product = inputs.summed(
+            lambda part, texts: curvature[texts] * change_of(part, texts)
+        )
+        product[:-1] += decay * direction[:-1]
+        return product.astype(np.float32)
+
+    def steepest() -> np.ndarray:
+        gradient = inputs.summed(slopes)
+        gradient[:-1] += decay * weights[:-1]
+        return gradient
+
+    hessian = LinearOperator((n_weights, n_weights), matvec=curved, dtype=np.float32)
+    gradient = steepest()
+    tolerance = _TOLERANCE * np.linalg.norm(gradient)
+    if start is not None:
+        weights[:] = start
+        for begun, texts in inputs.each_part(inputs.weighted(weights)):
+            scores[texts] = begun
+        gradient = steepest()
+    for _ in range(_MOST_STEPS):
+        if np.linalg.norm(gradient) <= tolerance:
+            break
+        direction, _ = cg(
+            hessian,
+            -gradient.astype(np.float32),
+            rtol=loss.precision_of_a_step,
+            maxiter=_MOST_PRODUCTS_A_STEP,
+        )
+        for moved, texts in inputs.each_part(inputs.weighted(direction)):
+            change[texts] = moved
+        slope, before = gradient @ direction, objective(0.0)
+        for step in 0.5 ** np.arange(_MOST_HALVINGS):
+            if objective(step) <= before + _LEAST_DESCENT * step * slope:
+                break
+        else:  # What is left to gain is less than rounding.
+            break
+        weights += step * direction
+        scores += np.float32(step) * change
+        gradient = steepest()
+    return weights
