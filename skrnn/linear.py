@@ -142,7 +142,7 @@ def fit_linear(
     intercept: float,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Minimize the sum of the losses, and half of the weights' squares.
+    """Minimize half of the weights' squares and `strength` times the sum of losses.
 
     Each step of Newton's method solves for the weights by conjugate gradients only as
     precisely as it pays [1]_, and is halved until the objective falls.
@@ -162,8 +162,7 @@ def fit_linear(
         `Logistic` or `Squared`.
 
     strength : float
-        How much the losses count beside the squares: scikit-learn's `C`, and
-        ``1 / alpha`` of its `Ridge`.
+        Scikit-learn's `C`, and ``1 / alpha`` of its `Ridge`.
 
     intercept : float
         What to begin with, and weights of 0.
@@ -197,9 +196,10 @@ def fit_linear(
     def objective(step: float) -> float:
         def of_part(_, texts):
             moved = scores[texts] + np.float32(step) * change[texts]
-            return importance[texts] @ loss.losses(moved, targets[texts])
+            losses = importance[texts] * loss.losses(moved, targets[texts])
+            return losses.sum(dtype=np.float64)
 
-        mean = sum(float(losses) for losses, _ in inputs.each_part(of_part))
+        mean = sum(losses for losses, _ in inputs.each_part(of_part))
         kept_small = weights[:-1] + step * direction[:-1]
         return mean + decay * (kept_small @ kept_small) / 2
 
@@ -216,19 +216,19 @@ def fit_linear(
         product[:-1] += decay * direction[:-1]
         return product.astype(np.float32)
 
-    def steepest() -> np.ndarray:
+    def gradient_here() -> np.ndarray:
         gradient = inputs.summed(slopes)
         gradient[:-1] += decay * weights[:-1]
         return gradient
 
     hessian = LinearOperator((n_weights, n_weights), matvec=curved, dtype=np.float32)
-    gradient = steepest()
+    gradient = gradient_here()
     tolerance = _TOLERANCE * np.linalg.norm(gradient)
     if start is not None:
         weights[:] = start
         for begun, texts in inputs.each_part(inputs.weighted(weights)):
             scores[texts] = begun
-        gradient = steepest()
+        gradient = gradient_here()
     for _ in range(_MOST_STEPS):
         if np.linalg.norm(gradient) <= tolerance:
             break
@@ -248,5 +248,5 @@ def fit_linear(
             break
         weights += step * direction
         scores += np.float32(step) * change
-        gradient = steepest()
+        gradient = gradient_here()
     return weights
