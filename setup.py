@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 
 # Its instructions are those of x86, its compilers GCC and Clang. Elsewhere, and where
 # no compiler is at hand, TensorFlow and NumPy take its place: slower, with the same
-# results.
+# results but for rounding.
 IS_COMPILED = platform.machine() == "x86_64" and sys.platform == "linux"
 
 kernels = Extension(

@@ -124,6 +124,7 @@ def main():
     for row in rows_of(texts, target, arguments.pairs):
         show(row["run"], row)
         rows.append(row)
+        write_json(arguments.json, arguments, rows)
     rows.append(memory_row(texts, target, arguments.pairs))
     row = rows[-1]
     print(

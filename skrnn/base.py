@@ -398,7 +398,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         )
         # A copy of a column of texts may have been made.
         del texts
-        give_back()
+        if whole:
+            give_back()
         # What the network has learned from cannot tell how much it should count.
         fingerprint = data.fingerprint()
         can_weigh = not go_on or self._trained_on in (None, fingerprint)
@@ -414,15 +415,17 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
                 wide, of_wide = self._fit_wide(tokenizer, model, sequences, to_weigh)
-            parts = data.learned_from(), data.kept_aside() if early_stopping else None
-            kept_aside = to_weigh.kept_aside()
+            learned, held_out = data.learned_from(), data.kept_aside()
+            kept_aside = held_out if to_weigh is data else to_weigh.kept_aside()
             # Neither long texts nor a second copy of the others.
             del sequences, data, to_weigh, targets, weight
-            give_back()
+            if whole:
+                give_back()
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
                 history, best_epoch = train(
                     model,
-                    *parts,
+                    learned,
+                    held_out if early_stopping else None,
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,

@@ -15,11 +15,13 @@ from skrnn.threads import in_threads
 # An n-gram of a single text says nothing of others.
 LEAST_TEXTS = 2
 
-# Texts are taken so many ids at a time: what that needs is some hundred bytes an id.
+# Texts are taken so many ids at a time: by NumPy that takes some hundred bytes an id.
 _IDS_A_PART = 2**17
 
-# So many marks make a part of their matrix: products of larger ones are no faster.
+# So many marks make a part of their matrix: products of larger ones are no faster. Of
+# no more texts, so that sums over a part can do with single precision.
 _MARKS_A_PART = 2**21
+_TEXTS_A_PART = 2**17
 
 
 class NGrams:
@@ -98,10 +100,14 @@ class NGrams:
         Returns
         -------
         list of csr_matrix, each of shape (n_texts_of_part, n_features), float32
-            1 where a text holds an n-gram, of some texts at a time. All share the
-            array of their ones: it would take as much memory as where these stand.
+            1 where a text holds an n-gram, of some texts at a time. Nearly all share
+            the array of their ones: it would take as much memory as where these stand.
         """
-        marks = list(_joined(in_threads(self._mark, sequences.in_parts(_IDS_A_PART))))
+        mark = self._mark
+        if native.IS_COMPILED:
+            # Looked up here, for threads would make one each.
+            mark = partial(_mark_compiled, known=self._known, max_n=self.max_n)
+        marks = list(_joined(in_threads(mark, sequences.in_parts(_IDS_A_PART))))
         ones = np.ones(max(len(columns) for columns, _ in marks), np.float32)
         return [
             csr_matrix(
@@ -117,8 +123,6 @@ class NGrams:
 
     def _mark(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Columns of the n-grams each text holds, and how many these are."""
-        if native.IS_COMPILED:
-            return self._known.mark(sequences.ids, sequences.offsets, max_n=self.max_n)
         found = zip(*self.find(sequences), strict=True)
         places, columns = map(np.concatenate, found)
         n_features = max(self.n_features, 1)
@@ -132,7 +136,9 @@ class NGrams:
 
     def __getstate__(self) -> dict:
         # It takes milliseconds to make, and megabytes to store.
-        return {k: v for k, v in self.__dict__.items() if k != "_known"}
+        state = self.__dict__.copy()
+        state.pop("_known", None)
+        return state
 
 
 class _Candidates:
@@ -175,12 +181,19 @@ class _Candidates:
         self._n += 1
 
 
+def _mark_compiled(
+    sequences: Sequences, *, known: native.KnownNGrams, max_n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    return known.mark(sequences.ids, sequences.offsets, max_n=max_n)
+
+
 def _joined(marks: Iterable) -> Iterator:
     """Columns and their numbers of as many texts as make a part of the matrix."""
     some = []
     for one in marks:
         some.append(one)
-        if sum(len(columns) for columns, _ in some) >= _MARKS_A_PART:
+        n_marks, n_texts = (sum(map(len, each)) for each in zip(*some, strict=True))
+        if n_marks >= _MARKS_A_PART or n_texts >= _TEXTS_A_PART:
             yield tuple(map(np.concatenate, zip(*some, strict=True)))
             some = []
     if some:

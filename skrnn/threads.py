@@ -1,4 +1,4 @@
-"""How many threads NumPy and SciPy take."""
+"""How many threads NumPy and SciPy take, and what is shared out among Python's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from itertools import chain, islice
 from threadpoolctl import threadpool_limits
 
 from skrnn.native.binding import n_threads
+
+# What each of them has in hand takes memory.
+_MOST_THREADS = 8
 
 
 class _OneThread:
@@ -52,7 +55,7 @@ def in_threads(function: Callable, items: Iterable) -> Iterator:
     turn as keep the threads busy, for results take memory.
     """
     left = iter(items)
-    first = list(islice(left, n_threads()))
+    first = list(islice(left, min(n_threads(), _MOST_THREADS)))
     if len(first) < 2:
         yield from map(function, chain(first, left))
         return

@@ -18,7 +18,8 @@ from skrnn.threads import one_blas_thread
 _C_OF_CLASSES = 10.0
 _C_OF_VALUES = 1.0
 
-# Weights of all outputs, 64 MiB at most with their ratios for each length of n-grams.
+# Weights of all outputs, for each length of n-grams 64 MiB at most with their ratios,
+# and 96 during a fit.
 _MOST_WEIGHTS = 2**23
 _MOST_FEATURES = 2**20
 
@@ -95,10 +96,10 @@ class WidePart:
         marks = self._ngrams.transform(sequences)
         give_back()
         scores = np.empty((len(held_out), n_outputs))
-        learned = None
+        learned = [None] * n_outputs
         if len(held_out):
             # Texts without weight are left out, as they are here without a copy.
-            learned = self._learn(marks, targets, _only(train, sample_weight))
+            self._learn(marks, targets, _only(train, sample_weight), learned)
             scores = self.scores(sequences[held_out])
         self._learn(marks, targets, sample_weight, learned)
         return scores
@@ -154,23 +155,25 @@ class WidePart:
                 np.add.at(shares, places + i, of_ngram)
         return shares, self._intercepts
 
-    def _learn(self, marks, targets, sample_weight, start=None) -> list[np.ndarray]:
-        """Learn from the texts that have weight; give what another time starts from."""
+    def _learn(self, marks, targets, sample_weight, learned: list) -> None:
+        """Learn from the texts that have weight.
+
+        From what `learned` has for each column, or from the beginning where that is
+        None; what was learned is left there.
+        """
         shape = marks[0].shape[1], targets.shape[1]
         self._weights, self._squares = (np.empty(shape, np.float32) for _ in range(2))
         self._intercepts = np.empty(shape[1])
-        learned = []
-        for i, target in enumerate(targets.T.astype(np.float32)):
+        for i, target in enumerate(targets.T):
             ratios, weights = self._learn_one(
-                marks, target, sample_weight, None if start is None else start[i]
+                marks, target.astype(np.float32), sample_weight, start=learned[i]
             )
             self._weights[:, i] = weights[:-1] * ratios
             self._squares[:, i] = ratios**2
             self._intercepts[i] = weights[-1]
-            learned.append(weights.astype(np.float32))
-        return learned
+            learned[i] = weights.astype(np.float32)
 
-    def _learn_one(self, marks, target, sample_weight, start):
+    def _learn_one(self, marks, target, sample_weight, *, start):
         """The ratios of the marks, and the weights of what is scaled by them."""
         signed = 2.0 * target - 1.0 if self.of_classes else target
         ratios = _log_count_ratios(marks, signed, sample_weight)

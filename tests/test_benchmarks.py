@@ -39,6 +39,7 @@ def run(script, *options):
             "latency.py",
             "--size 4/4 --n-texts 300 --calls 3 --bursts 1 --burst-texts 2",
         ),
+        ("wide.py", "--pairs 1"),
     ],
 )
 def test_benchmark_runs(tmp_path, script, options):

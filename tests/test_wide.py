@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_texts_taken_in_parts_give_the_same_ngrams(
 @pytest.mark.parametrize("n_ids", [200, 2**9, 2**17])
 @given(
     lists=st.lists(st.lists(st.integers(0, 9), max_size=30), min_size=1, max_size=8),
-    max_n=st.integers(1, 4),
+    max_n=st.integers(1, 5),
     most=st.integers(1, 30),
 )
 def test_compiled_functions_find_the_ngrams_that_numpy_does(n_ids, lists, max_n, most):
@@ -129,7 +130,7 @@ def test_compiled_functions_find_the_ngrams_that_numpy_does(n_ids, lists, max_n,
 
 @pytest.mark.skipif(not native.IS_COMPILED, reason="Nothing was compiled here.")
 def test_more_ngrams_than_were_expected():
-    # No two ids follow one another in more than two texts, and many do.
+    # Few ids follow one another in more than two texts.
     drawn = np.random.default_rng(0).integers(2, 3000, size=(40, 1000))
     sequences = Sequences.from_lists([*drawn, *drawn])
     ngrams = NGrams(3000, max_n=2, max_features=10**6).fit(sequences)
@@ -137,13 +138,40 @@ def test_more_ngrams_than_were_expected():
     assert ngrams.n_features == len(np.unique(drawn)) + len(pairs)
 
 
-def test_known_ngrams_are_pickled_once():
+def test_what_ngrams_are_looked_up_in_is_not_pickled():
     fitted = classifier(wide=True).fit(TEXTS, LABELS)
-    before = len(pickle.dumps(fitted.wide_))
-    scores = fitted.wide_.scores(fitted.tokenizer_.transform(TEXTS))
-    assert len(pickle.dumps(fitted.wide_)) == before
+    sequences = fitted.tokenizer_.transform(TEXTS)
+    scores = fitted.wide_.scores(sequences)
     again = pickle.loads(pickle.dumps(fitted.wide_))
-    assert_array_equal(again.scores(fitted.tokenizer_.transform(TEXTS)), scores)
+    assert "_known" not in vars(again._ngrams)
+    # It is made anew, by whichever of many threads comes first.
+    with ThreadPoolExecutor(4) as threads:
+        for one in threads.map(again.scores, [sequences] * 8):
+            assert_array_equal(one, scores)
+
+
+@pytest.mark.parametrize("is_compiled", [native.IS_COMPILED, False])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint32, np.int64])
+def test_ids_of_any_integer_type(dtype, is_compiled, monkeypatch):
+    monkeypatch.setattr(native, "IS_COMPILED", is_compiled)
+    sequences = Tokenizer().fit_transform(MANY_TEXTS)
+    others = Sequences(sequences.ids.astype(dtype), sequences.offsets)
+    ngrams = NGrams(100, max_n=2, max_features=100).fit(others)
+    expected = vstack(
+        NGrams(100, max_n=2, max_features=100).fit(sequences).transform(sequences)
+    )
+    assert (vstack(ngrams.transform(others)) != expected).nnz == 0
+
+
+def test_short_texts_are_marked_as_among_many():
+    sequences = Tokenizer().fit_transform(MANY_TEXTS)
+    ngrams = NGrams(100, max_n=3, max_features=100).fit(sequences)
+    repeated = Sequences.from_lists([*sequences] * 50)
+    alone = vstack(
+        [vstack(ngrams.transform(sequences[[i]])) for i in range(len(sequences))]
+    )
+    among = vstack(ngrams.transform(repeated))[: len(sequences)]
+    assert (alone != among).nnz == 0
 
 
 def test_ngrams_leave_unknown_tokens_out():
@@ -368,6 +396,41 @@ def test_marks_in_parts_are_learned_from_as_one_matrix_is(docstrings, monkeypatc
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", n_threads)
         for one, other in zip(in_parts, scores(), strict=True):
             assert_array_equal(one, other)
+
+
+def test_the_kept_model_does_not_depend_on_the_one_before_it(docstrings):
+    texts, libraries = docstrings
+    sequences = Tokenizer().fit_transform(texts)
+    targets = (libraries[:, None] == np.unique(libraries)).astype(float)
+    every = np.arange(len(texts))
+
+    def kept(n_train):
+        wide = WidePart(20_000, max_n=2, of_classes=True)
+        parts = {"train": every[:n_train], "held_out": every[n_train:]}
+        wide.fit(sequences, targets, np.ones(len(texts)), **parts)
+        return wide.scores(sequences)
+
+    scores, from_the_beginning = kept(500), kept(len(texts))
+    assert not np.array_equal(scores, from_the_beginning)
+    assert_allclose(scores, from_the_beginning, atol=0.02 * np.ptp(scores))
+
+
+@pytest.mark.parametrize("of_classes", [True, False])
+def test_scores_do_not_depend_on_what_was_compiled(docstrings, of_classes, monkeypatch):
+    texts, libraries = docstrings
+    sequences = Tokenizer().fit_transform(texts)
+    targets = (libraries[:, None] == np.unique(libraries)).astype(float)
+    every = np.arange(len(texts))
+
+    def scores():
+        wide = WidePart(20_000, max_n=2, of_classes=of_classes)
+        parts = {"train": every, "held_out": every[:0]}
+        wide.fit(sequences, targets, np.ones(len(texts)), **parts)
+        return wide.scores(sequences)
+
+    compiled = scores()
+    monkeypatch.setattr(native, "IS_COMPILED", False)
+    assert_allclose(scores(), compiled, atol=2e-3 * np.ptp(compiled))
 
 
 @pytest.mark.parametrize("train_of", ["nobody", "one class"])

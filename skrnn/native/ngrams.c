@@ -65,12 +65,26 @@ static int64_t next_ngram(const struct texts *a, const struct known_ngrams *know
 
 struct marks {
     int64_t max_n;
-    int32_t *last_text;  /* (n_keys,): zeros, for its own use */
-    int32_t *columns;    /* (max_n * n_tokens,): the n-grams of text upon text */
+    int32_t *last_text; /* (n_keys,): zeros, for its own use; or none, for few tokens */
+    int32_t *columns;   /* (max_n * n_tokens,): the n-grams of text upon text */
     int32_t *n_of_texts; /* (n_texts,): how many each text has */
 };
 
 const size_t bytes_of_marks = sizeof(struct marks);
+
+/* Whether a text's n-gram is none of those that it has from `first` on. */
+static int is_new(const struct marks *to, int32_t found, int32_t text, int64_t first,
+                  int64_t end) {
+    if (to->last_text) {
+        int is_new = to->last_text[found] != text + 1;
+        to->last_text[found] = text + 1;
+        return is_new;
+    }
+    for (int64_t i = first; i < end; i++)
+        if (to->columns[i] == found)
+            return 0;
+    return 1;
+}
 
 /* Gives how many columns there are. */
 int64_t mark_ngrams(const struct texts *a, const struct known_ngrams *known,
@@ -87,8 +101,7 @@ int64_t mark_ngrams(const struct texts *a, const struct known_ngrams *known,
                     break;
                 /* Without a branch: whether it was there before cannot be foretold. */
                 to->columns[n_columns] = ngram - 1;
-                n_columns += to->last_text[ngram - 1] != text + 1;
-                to->last_text[ngram - 1] = text + 1;
+                n_columns += is_new(to, ngram - 1, text, n_before, n_columns);
             }
         }
         to->n_of_texts[text] = n_columns - n_before;

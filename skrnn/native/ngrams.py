@@ -41,9 +41,14 @@ if IS_COMPILED:
 _SHARE_BITS = 2
 SHARES = range(2**_SHARE_BITS)
 
-# Texts have seldom more n-grams, one for so many of their tokens.
+# Texts seldom have more different n-grams than one for so many of their tokens; where
+# they do, the table is doubled.
 _TOKENS_A_SLOT = 4
 _FEWEST_SLOTS = 16
+
+# In fewer it takes no longer to look through a text's n-grams for one that is there
+# already than to clear a mark for each n-gram known.
+_FEW_TOKENS = 2**8
 
 
 class KnownNGrams:
@@ -76,7 +81,7 @@ class KnownNGrams:
 
         Parameters
         ----------
-        ids : uint8, uint16 or int32 ndarray of shape (n_tokens,)
+        ids : ndarray of int, of shape (n_tokens,)
             The texts' ids.
 
         offsets : int64 ndarray of shape (n_texts + 1,)
@@ -100,7 +105,9 @@ class KnownNGrams:
         n_of_texts = np.empty(len(offsets) - 1, np.int32)
         held += point(
             marks,
-            last_text=np.zeros(self._known.n_keys, np.int32),
+            last_text=None
+            if len(ids) < _FEW_TOKENS
+            else np.zeros(self._known.n_keys, np.int32),
             columns=columns,
             n_of_texts=n_of_texts,
         )
@@ -148,6 +155,8 @@ class KnownNGrams:
         return keys[found], n_texts[found]
 
     def _texts(self, ids, offsets) -> tuple[ctypes.Structure, list[np.ndarray]]:
+        if ids.dtype not in (np.uint8, np.uint16, np.int32):
+            ids = ids.astype(np.int32)
         texts = _Texts(len(offsets) - 1, self.n_ids, self.first_id, ids.itemsize)
         return texts, point(texts, ids=ids, offsets=offsets)
 
