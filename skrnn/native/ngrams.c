@@ -76,9 +76,9 @@ const size_t bytes_of_marks = sizeof(struct marks);
 static int is_new(const struct marks *to, int32_t found, int32_t text, int64_t first,
                   int64_t end) {
     if (to->last_text) {
-        int is_new = to->last_text[found] != text + 1;
+        int32_t before = to->last_text[found];
         to->last_text[found] = text + 1;
-        return is_new;
+        return before != text + 1;
     }
     for (int64_t i = first; i < end; i++)
         if (to->columns[i] == found)
