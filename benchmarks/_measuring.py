@@ -56,6 +56,34 @@ def compare(seconds, side, rival):
     }
 
 
+def compare_memory(peaks, side, rival):
+    """Describe the highest memory of two sides' fresh processes, as one row of results.
+
+    `peaks` maps names to lists of bytes. The ratios say what share of its rival's
+    memory the side takes.
+    """
+    return {
+        "side": side,
+        "rival": rival,
+        "side_peak_mib_median": float(np.median(peaks[side])) / 2**20,
+        "rival_peak_mib_median": float(np.median(peaks[rival])) / 2**20,
+        "n_pairs": len(peaks[side]),
+        "ratio_of": "side's memory to rival's",
+        **ratio(peaks[side], peaks[rival]),
+    }
+
+
+def show_memory(label, row):
+    """Print a row that `compare_memory` made."""
+    side, rival = row["side"], row["rival"]
+    print(
+        f"{label}: {row['side_peak_mib_median']:.0f} MiB with {side}, "
+        f"{row['rival_peak_mib_median']:.0f} MiB with {rival}, "
+        f"{side} / {rival} {show_ratio(row)}",
+        flush=True,
+    )
+
+
 def show_header(title):
     print(
         f"{title:32}{'side':28}{'rival':28}{'side [s]':>10}{'rival [s]':>10}"

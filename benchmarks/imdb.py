@@ -27,12 +27,13 @@ from pathlib import Path
 import numpy as np
 from _measuring import (
     compare,
+    compare_memory,
     in_fresh_process,
     peak_memory,
     ratio,
     show,
     show_header,
-    show_ratio,
+    show_memory,
     take_turns,
     write_json,
 )
@@ -162,22 +163,8 @@ def measure(sizes, arguments, train, test):
                     )
                 )
         for name in OURS:
-            row = {
-                "part": "memory",
-                "side": name,
-                "rival": "keras",
-                "side_peak_mib_median": float(np.median(peaks[name])) / 2**20,
-                "rival_peak_mib_median": float(np.median(peaks["keras"])) / 2**20,
-                "n_pairs": arguments.memory_pairs,
-                "ratio_of": "side's memory to rival's",
-                **ratio(peaks[name], peaks["keras"]),
-            }
-            print(
-                f"{label}, memory: {row['side_peak_mib_median']:.0f} MiB with {name}, "
-                f"{row['rival_peak_mib_median']:.0f} MiB with keras, "
-                f"{name} / keras {show_ratio(row)}",
-                flush=True,
-            )
+            row = {"part": "memory", **compare_memory(peaks, name, "keras")}
+            show_memory(f"{label}, memory", row)
             yield row
 
 

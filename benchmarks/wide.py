@@ -17,11 +17,12 @@ from functools import partial
 import numpy as np
 from _measuring import (
     compare,
+    compare_memory,
     in_fresh_process,
     peak_memory,
-    ratio,
     show,
     show_header,
+    show_memory,
     take_turns,
     write_json,
 )
@@ -76,7 +77,7 @@ SIDES = {"skrnn": Ours, "scikit-learn": Scikit}
 
 
 def peak_of_fit(side, texts, target):
-    return peak_memory(partial(SIDES[side]().fit, texts, target)) / 2**20
+    return peak_memory(partial(SIDES[side]().fit, texts, target))
 
 
 def memory_row(texts, target, n_pairs):
@@ -84,15 +85,7 @@ def memory_row(texts, target, n_pairs):
     for _ in range(n_pairs):
         for side, measured in peaks.items():
             measured.append(in_fresh_process(peak_of_fit, side, texts, target))
-    ours, theirs = peaks.values()
-    return {
-        "run": "memory of fit",
-        "n_pairs": n_pairs,
-        "side_peak_mib_median": float(np.median(ours)),
-        "rival_peak_mib_median": float(np.median(theirs)),
-        "ratio_of": "side's memory to rival's",
-        **ratio(ours, theirs),
-    }
+    return {"run": "memory of fit", **compare_memory(peaks, *SIDES)}
 
 
 def rows_of(texts, target, n_pairs):
@@ -126,11 +119,7 @@ def main():
         rows.append(row)
         write_json(arguments.json, arguments, rows)
     rows.append(memory_row(texts, target, arguments.pairs))
-    row = rows[-1]
-    print(
-        f"{row['run']}: {row['side_peak_mib_median']:.0f} and "
-        f"{row['rival_peak_mib_median']:.0f} MiB, {row['ratio_median']:.2f}"
-    )
+    show_memory(rows[-1]["run"], rows[-1])
     write_json(arguments.json, arguments, rows)
 
 

@@ -415,9 +415,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
                 wide, of_wide = self._fit_wide(tokenizer, model, sequences, to_weigh)
-            learned, held_out = data.learned_from(), data.kept_aside()
-            kept_aside = held_out if to_weigh is data else to_weigh.kept_aside()
-            # Neither long texts nor a second copy of the others.
+            learned, to_stop = data.learned_from(), data.kept_aside()
+            kept_aside = to_stop if to_weigh is data else to_weigh.kept_aside()
+            # Training needs the memory of long texts, and of a second copy of others.
             del sequences, data, to_weigh, targets, weight
             if whole:
                 give_back()
@@ -425,7 +425,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 history, best_epoch = train(
                     model,
                     learned,
-                    held_out if early_stopping else None,
+                    to_stop if early_stopping else None,
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -58,6 +57,14 @@ class Squared:
         return scores - targets, np.ones_like(scores)
 
 
+def with_texts(marks: list[csr_matrix]) -> Iterator[tuple[csr_matrix, slice]]:
+    """Give each part of the marks, and which of all texts it has."""
+    stop = 0
+    for part in marks:
+        start, stop = stop, stop + part.shape[0]
+        yield part, slice(start, stop)
+
+
 class Inputs:
     """Marks, each times its column's factor, in rows of norm 1, and a column of ones.
 
@@ -78,12 +85,8 @@ class Inputs:
     def __init__(self, marks: list[csr_matrix], factors: np.ndarray):
         self._factors = factors
         squares = factors.astype(np.float32) ** 2
-        stops = np.cumsum([0] + [part.shape[0] for part in marks])
-        self._parts = [
-            (part, slice(start, stop))
-            for part, (start, stop) in zip(marks, pairwise(stops), strict=True)
-        ]
-        self.shape = int(stops[-1]), len(factors) + 1
+        self._parts = list(with_texts(marks))
+        self.shape = sum(part.shape[0] for part in marks), len(factors) + 1
         self._scales = np.empty(self.shape[0], np.float32)
         for norms, texts in self.each_part(lambda part, _: np.sqrt(part @ squares)):
             # A text without a known n-gram has norm 0.

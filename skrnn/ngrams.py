@@ -18,8 +18,8 @@ LEAST_TEXTS = 2
 # Texts are taken so many ids at a time: by NumPy that takes some hundred bytes an id.
 _IDS_A_PART = 2**17
 
-# So many marks make a part of their matrix: products of larger ones are no faster. Of
-# no more texts, so that sums over a part can do with single precision.
+# So many marks make a part of their matrix: products of larger ones are hardly faster.
+# Of no more texts, so that sums over a part can do with single precision.
 _MARKS_A_PART = 2**21
 _TEXTS_A_PART = 2**17
 
@@ -61,6 +61,11 @@ class NGrams:
         ----------
         sequences : Sequences of n_texts
             At least one text.
+
+        Returns
+        -------
+        NGrams
+            These.
         """
         keys = np.empty(0, np.int64)
         count = _count_compiled if native.IS_COMPILED else _count

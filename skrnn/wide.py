@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import log_softmax, softmax
 
-from skrnn.linear import Inputs, Logistic, Squared, fit_linear
+from skrnn.linear import Inputs, Logistic, Squared, fit_linear, with_texts
 from skrnn.memory import give_back
 from skrnn.ngrams import LEAST_TEXTS, NGrams
 from skrnn.sequences import Sequences
@@ -309,11 +309,8 @@ def _log_count_ratios(marks: list[csr_matrix], signed, sample_weight) -> np.ndar
 def _count(marks: list[csr_matrix], weight: np.ndarray) -> np.ndarray:
     """The sum of the weights of each n-gram's texts."""
     counts = np.zeros(marks[0].shape[1])
-    start = 0
-    for part in marks:
-        stop = start + part.shape[0]
-        counts += part.T @ weight[start:stop].astype(np.float32)
-        start = stop
+    for part, texts in with_texts(marks):
+        counts += part.T @ weight[texts].astype(np.float32)
     return counts
 
 
