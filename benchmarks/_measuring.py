@@ -140,6 +140,7 @@ def machine():
 
     import skrnn
     from skrnn._keras import keras
+    from skrnn.native.gru import KERNELS
 
     backend = keras.backend.backend()
     return {
@@ -154,6 +155,7 @@ def machine():
         "scikit_learn": sklearn.__version__,
         "numpy": np.__version__,
         "skrnn": skrnn.__version__,
+        "kernels": KERNELS,
     }
 
 

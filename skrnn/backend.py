@@ -144,10 +144,10 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     -------
     {"bfloat16", "float32"}
         "bfloat16" from a size of 256 on, where TensorFlow runs on a processor that
-        multiplies it faster than float32, which only Linux tells: one with AMX, or one
-        of AMD's with instructions for it; and from 128 on with AMX where a kernel of
-        `skrnn.native` takes the steps. Else, and where Keras computes in more than
-        float32, "float32".
+        multiplies it faster than float32, which only Linux tells: one with AMX, unless
+        that is kept from the process, or one of AMD's with instructions for it; and
+        from 128 on with AMX where a kernel of `skrnn.native` takes the steps. Else, and
+        where Keras computes in more than float32, "float32".
     """
     if (
         not ON_TENSORFLOW
@@ -157,10 +157,11 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     ):
         return "float32"
     words = set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
-    # With Intel's instructions for it but no AMX a step took 1.4 times as long.
-    if "amx_bf16" in words:
-        # Of smaller products TensorFlow's loop gains a few hundredths. A sandbox may
-        # keep AMX from the kernel.
+    # A sandbox may keep AMX from the process; without a kernel nobody has asked.
+    refused = "avx512_bf16" in gru.KERNELS and "amx" not in gru.KERNELS
+    # With Intel's instructions for it but no AMX a step took up to 1.4 times as long.
+    if "amx_bf16" in words and not refused:
+        # Of smaller products TensorFlow's loop gains a few hundredths.
         by_kernel = "amx" in gru.KERNELS and _runs_natively(
             cell, hidden_size, "bfloat16"
         )

@@ -1,6 +1,7 @@
 """Benchmarks that need no data run, at sizes that tell nothing of speed."""
 
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,17 @@ def test_benchmark_runs(tmp_path, script, options):
         if row["n_pairs"] == 1:
             of_medians = row["rival_seconds_median"] / row["side_seconds_median"]
             assert row["ratio_median"] == pytest.approx(of_medians)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64",
+    reason="AMX is asked for on Linux alone, and there on x86-64",
+)
+def test_a_command_runs_without_amx():
+    of_command = "from skrnn.native.gru import KERNELS; print(KERNELS)"
+    kernels = run("without_amx.py", sys.executable, "-c", of_command)
+    here = run("-c", of_command)
+    assert kernels == here.replace(", 'amx'", "")
 
 
 def test_accuracy_goes_on_where_it_stopped(tmp_path):

@@ -1006,6 +1006,8 @@ def test_precision_is_what_is_fast_on_the_processor(
     told.write_text(f"vendor_id\t: {vendor}\nflags\t\t: fpu {flags} vme\n")
     monkeypatch.setattr("skrnn.backend._CPUINFO", told)
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    # What this processor's own kernels tell of AMX.
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
     fitted = classifier(hidden_size=256).initialize(TEXTS, LABELS)
     assert fitted.model_.encoder.precision == precision
     fitted = classifier(hidden_size=255).initialize(TEXTS, LABELS)

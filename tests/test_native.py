@@ -499,10 +499,12 @@ def test_precision_follows_what_runs(tmp_path, monkeypatch):
     assert fastest_precision("lstm", 128) == "float32"
     assert fastest_precision("gru", 130) == "float32"
     assert fastest_precision("lstm", 256) == "bfloat16"
-    # Where Linux keeps AMX to itself.
-    for kernels in ((), ("avx512", "avx512_bf16")):
+    # Where nothing was compiled, or Linux keeps AMX to itself: from TensorFlow, too.
+    for kernels, of_256 in (((), "bfloat16"), (("avx512", "avx512_bf16"), "float32")):
         monkeypatch.setattr("skrnn.native.gru.KERNELS", kernels)
         assert fastest_precision("gru", 128) == "float32"
+        assert fastest_precision("gru", 256) == of_256
+        assert fastest_precision("lstm", 256) == of_256
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
