@@ -43,7 +43,7 @@ going_on = RNNTextClassifier(
 # epoch, with dropout at work, so it lags behind.
 
 n_run = stopping.n_iter_
-best = np.argmin(stopping.history_["val_loss"]) + 1
+best = stopping.best_epoch_
 epochs = np.arange(1, going_on.n_iter_ + 1)
 figure, (of_error, of_loss) = plt.subplots(
     ncols=2, figsize=(11, 4.5), layout="constrained"

@@ -57,7 +57,7 @@ pipeline = Pipeline(
 # good as equal.
 
 grid = {
-    "rnn__learning_rate": [0.0015, 0.003, 0.006],
+    "rnn__learning_rate": [0.001, 0.002, 0.004],
     "rnn__embedding_dropout": [0.0, 0.25, 0.5],
 }
 search = HalvingGridSearchCV(

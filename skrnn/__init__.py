@@ -12,6 +12,7 @@ _ROOMS = {
     "RNNTextRegressor": "skrnn.regressor",
     "Sequences": "skrnn.sequences",
     "Tokenizer": "skrnn.tokenizer",
+    "show_versions": "skrnn._show_versions",
 }
 
 _MODULES = ("datasets", "inspection")

@@ -83,6 +83,12 @@ def _python_number(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _series(version: str) -> list[str]:
+    """The releases that a file may go between: those of a major, or of a minor of 0."""
+    numbers = version.split(".")
+    return numbers[:2] if numbers[0] == "0" else numbers[:1]
+
+
 def _of_mean_one(weight: np.ndarray) -> np.ndarray:
     """Weights in the same proportions."""
     weight = weight / weight.max()
@@ -361,22 +367,14 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # Kept, so that a warm start holds out the same texts again.
             split_seed = random_state.randint(_MAX_SEED)
             target_encoder = self._fit_target_encoder(y, weight, classes)
-        targets = target_encoder.transform(y)
-        kept = np.flatnonzero(weight)
-        weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
-        if weight.any():
-            # A text without weight lends its label, and not even its words.
-            kept = np.flatnonzero(weight)
-        elif whole:
-            raise ValueError("`class_weight` leaves no text any weight.")
-        else:
-            # Some texts of many may all have labels that do not count.
+        texts, y, targets, weight = self._that_count(
+            texts, y, weight, target_encoder, whole=whole
+        )
+        if not weight.any():
             epochs = 0
-        texts, y = [texts[i] for i in kept], y[kept]
-        targets, weight = targets[kept], weight[kept]
         learned_from, held_out = self._split(y, split_seed, early_stopping, has_wide)
         # Of very many short texts each number takes memory that training needs.
-        del y, kept
+        del y
         if go_on:
             tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
             sequences = tokenizer.transform(texts)
@@ -453,6 +451,22 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         self._split_seed = split_seed
         self._trained_on = trained_on
         return self
+
+    def _that_count(self, texts, y, weight, target_encoder, *, whole: bool):
+        """The texts that have weight, their labels, targets and weights.
+
+        With `whole` it is an error if none has. Of some texts of many the labels may
+        all not count; then they are here, with a weight of 0.
+        """
+        targets = target_encoder.transform(y)
+        kept = np.flatnonzero(weight)
+        weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
+        if weight.any():
+            # A text without weight lends its label, and not even its words.
+            kept = np.flatnonzero(weight)
+        elif whole:
+            raise ValueError("`class_weight` leaves no text any weight.")
+        return [texts[i] for i in kept], y[kept], targets[kept], weight[kept]
 
     def _learn_vocabulary(self, texts, seen) -> tuple[Tokenizer, Sequences]:
         """The tokenizer of the texts seen, None for all; and all of them as ids."""
@@ -593,7 +607,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def __setstate__(self, state: dict) -> None:
         state = dict(state)
         version = state.pop("_skrnn_version", "unknown")
-        if version.split(".")[0] != __version__.split(".")[0]:
+        if _series(version) != _series(__version__):
             warnings.warn(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,

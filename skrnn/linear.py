@@ -185,71 +185,116 @@ def fit_linear(
     .. [1] Nocedal and Wright (2006). "Numerical optimization", 2nd edition,
        algorithm 7.1.
     """
-    targets = targets.astype(np.float32)
-    # Means and not sums are minimized, which no number of texts makes large.
-    total = sample_weight.sum(dtype=np.float64)
-    importance = (sample_weight / total).astype(np.float32)
-    decay = 1 / (strength * total)
-    n_texts, n_weights = inputs.shape
-    weights = np.zeros(n_weights)
-    weights[-1] = intercept
-    scores = np.full(n_texts, intercept, np.float32)
-    change, curvature = np.empty_like(scores), np.empty_like(scores)
-
-    def objective(step: float) -> float:
-        def of_part(_, texts):
-            moved = scores[texts] + np.float32(step) * change[texts]
-            losses = importance[texts] * loss.losses(moved, targets[texts])
-            return losses.sum(dtype=np.float64)
-
-        mean = sum(losses for losses, _ in inputs.each_part(of_part))
-        kept_small = weights[:-1] + step * direction[:-1]
-        return mean + decay * (kept_small @ kept_small) / 2
-
-    def slopes(_, texts):
-        first, second = loss.slopes(scores[texts], targets[texts])
-        curvature[texts] = importance[texts] * second
-        return importance[texts] * first
-
-    def curved(direction: np.ndarray) -> np.ndarray:
-        change_of = inputs.weighted(direction)
-        product = inputs.summed(
-            lambda part, texts: curvature[texts] * change_of(part, texts)
-        )
-        product[:-1] += decay * direction[:-1]
-        return product.astype(np.float32)
-
-    def gradient_here() -> np.ndarray:
-        gradient = inputs.summed(slopes)
-        gradient[:-1] += decay * weights[:-1]
-        return gradient
-
-    hessian = LinearOperator((n_weights, n_weights), matvec=curved, dtype=np.float32)
-    gradient = gradient_here()
-    tolerance = _TOLERANCE * np.linalg.norm(gradient)
+    objective = _Objective(inputs, targets, sample_weight, loss, strength)
+    flat = np.zeros(inputs.shape[1])
+    flat[-1] = intercept
+    objective.stand_at(flat)
+    tolerance = _TOLERANCE * np.linalg.norm(objective.gradient)
     if start is not None:
-        weights[:] = start
-        for begun, texts in inputs.each_part(inputs.weighted(weights)):
-            scores[texts] = begun
-        gradient = gradient_here()
+        objective.stand_at(start)
     for _ in range(_MOST_STEPS):
-        if np.linalg.norm(gradient) <= tolerance:
+        if np.linalg.norm(objective.gradient) <= tolerance:
             break
+        # Where nothing is lower, what is left to gain is less than rounding.
+        if not objective.descend(objective.newton_direction()):
+            break
+    return objective.weights
+
+
+class _Objective:
+    """What `fit_linear` minimizes, at the weights where it stands.
+
+    Of the losses it takes the mean and not the sum, which no number of texts makes
+    large, and of the squares their share of that.
+
+    Parameters
+    ----------
+    inputs, targets, sample_weight, loss, strength
+        Those of `fit_linear`.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_weights,), float64
+        Where it stands.
+
+    gradient : ndarray of shape (n_weights,), float64
+        Its slopes there.
+    """
+
+    def __init__(self, inputs, targets, sample_weight, loss, strength):
+        total = sample_weight.sum(dtype=np.float64)
+        self._inputs = inputs
+        self._loss = loss
+        self._targets = targets.astype(np.float32)
+        self._importance = (sample_weight / total).astype(np.float32)
+        self._decay = 1 / (strength * total)
+        # Of each text: its score, what a step adds to that, the second derivative.
+        self._scores, self._change, self._curvatures = (
+            np.empty(len(targets), np.float32) for _ in range(3)
+        )
+
+    def stand_at(self, weights: np.ndarray) -> None:
+        """Begin at these weights."""
+        self.weights = weights.astype(np.float64)
+        self._score(self.weights, self._scores)
+        self._differentiate()
+
+    def newton_direction(self) -> np.ndarray:
+        """Tell where the minimum would be if the slopes changed as they do here."""
+        n_weights = len(self.weights)
+        hessian = LinearOperator(
+            (n_weights, n_weights), matvec=self._hessian_product, dtype=np.float32
+        )
         direction, _ = cg(
             hessian,
-            -gradient.astype(np.float32),
-            rtol=loss.precision_of_a_step,
+            -self.gradient.astype(np.float32),
+            rtol=self._loss.precision_of_a_step,
             maxiter=_MOST_PRODUCTS_A_STEP,
         )
-        for moved, texts in inputs.each_part(inputs.weighted(direction)):
-            change[texts] = moved
-        slope, before = gradient @ direction, objective(0.0)
+        return direction
+
+    def descend(self, direction: np.ndarray) -> bool:
+        """Go there, or half as far until that is lower; tell whether it was found."""
+        self._score(direction, self._change)
+        slope, before = self.gradient @ direction, self._value(direction, 0.0)
         for step in 0.5 ** np.arange(_MOST_HALVINGS):
-            if objective(step) <= before + _LEAST_DESCENT * step * slope:
-                break
-        else:  # What is left to gain is less than rounding.
-            break
-        weights += step * direction
-        scores += np.float32(step) * change
-        gradient = gradient_here()
-    return weights
+            promised = _LEAST_DESCENT * step * slope
+            if self._value(direction, step) <= before + promised:
+                self.weights += step * direction
+                self._scores += np.float32(step) * self._change
+                self._differentiate()
+                return True
+        return False
+
+    def _score(self, weights: np.ndarray, scores: np.ndarray) -> None:
+        weighted = self._inputs.weighted(weights)
+        for of_part, texts in self._inputs.each_part(weighted):
+            scores[texts] = of_part
+
+    def _value(self, direction: np.ndarray, step: float) -> float:
+        def of_part(_, texts):
+            moved = self._scores[texts] + np.float32(step) * self._change[texts]
+            losses = self._loss.losses(moved, self._targets[texts])
+            return (self._importance[texts] * losses).sum(dtype=np.float64)
+
+        mean = sum(losses for losses, _ in self._inputs.each_part(of_part))
+        kept_small = self.weights[:-1] + step * direction[:-1]
+        return mean + self._decay * (kept_small @ kept_small) / 2
+
+    def _differentiate(self) -> None:
+        def slopes(_, texts):
+            first, second = self._loss.slopes(self._scores[texts], self._targets[texts])
+            self._curvatures[texts] = self._importance[texts] * second
+            return self._importance[texts] * first
+
+        self.gradient = self._inputs.summed(slopes)
+        self.gradient[:-1] += self._decay * self.weights[:-1]
+
+    def _hessian_product(self, direction: np.ndarray) -> np.ndarray:
+        """How much the slopes change with a step in a direction."""
+        weighted = self._inputs.weighted(direction)
+        product = self._inputs.summed(
+            lambda part, texts: self._curvatures[texts] * weighted(part, texts)
+        )
+        product[:-1] += self._decay * direction[:-1]
+        return product.astype(np.float32)

@@ -184,7 +184,8 @@ embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
 
 hidden_size : int, default=256
-    Size of the hidden states. On a CPU the kernel in C takes multiples of 32.
+    Size of the hidden states. On a CPU the kernel in C takes multiples of 32, in
+    float32 up to 256.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
     Kind of recurrent layer. The kernel in C computes GRUs only.
@@ -230,8 +231,9 @@ wide : bool or "auto", default="auto"
 
 OPTIMIZER = """\
 optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
-    A name Keras knows, or an instance, which brings its own learning rate and
-    clipping. Its other arguments are routed: ``optimizer__beta_1=0.95``.
+    A name Keras knows, a class, or an instance, which brings its own learning rate
+    and clipping. Other arguments of the first two are routed:
+    ``optimizer__beta_1=0.95``.
 
 learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
 default=0.002
@@ -272,13 +274,15 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
     float32, and so does all of prediction. Where the kernel in C has no bfloat16 for
     the processor it computes in float32.
     "auto" is "bfloat16" where it pays, with TensorFlow on Linux: from a `hidden_size`
-    of 256 on with a processor that has AMX, or one of AMD's with AVX-512 instructions
-    for it; with AMX from 128 on where a kernel in C takes the steps; else "float32".
+    of 256 on with a processor that has AMX, unless that is kept from the process, or
+    one of AMD's with AVX-512 instructions for it; with AMX from 128 on where a kernel
+    in C takes the steps; else "float32".
     ``model_.encoder.precision`` tells which it was.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and
-    go back to the weights it was lowest with.
+    go back to the weights it was lowest with. Name the most `epochs` then: of "auto",
+    3 for many texts, little is left to stop.
 
 validation_fraction : float in (0, 1), default=0.1
     Share of the texts held out, of every class alike where `y` holds single labels:

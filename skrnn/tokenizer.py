@@ -131,7 +131,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
 
     Examples
     --------
-    >>> from skrnn.tokenizer import Tokenizer
+    >>> from skrnn import Tokenizer
     >>> tokenizer = Tokenizer()
     >>> sequences = tokenizer.fit_transform(["To be, or not to be?", "Not now."])
     >>> [ids.tolist() for ids in sequences]

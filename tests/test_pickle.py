@@ -294,20 +294,24 @@ def dumps_as_of(monkeypatch):
     return dumps
 
 
-def test_file_of_another_major_version_warns(dumps_as_of):
+@pytest.mark.parametrize("version", ["7.0.0", "0.0.9", "0.2.0"])
+def test_file_of_another_series_warns(version, dumps_as_of):
     fitted = classifier().fit(TEXTS, LABELS)
-    content = dumps_as_of("7.0.0", fitted)
+    content = dumps_as_of(version, fitted)
     with pytest.warns(InconsistentVersionWarning, match="RNNTextClassifier") as caught:
         loaded = pickle.loads(content)
-    assert caught[0].message.original_sklearn_version == "7.0.0"
+    assert caught[0].message.original_sklearn_version == version
     assert caught[0].message.current_sklearn_version == skrnn.__version__
     assert_same_model(loaded, fitted)
 
 
 @pytest.mark.filterwarnings("error::sklearn.exceptions.InconsistentVersionWarning")
-def test_file_of_another_minor_version_does_not_warn(dumps_as_of):
+@pytest.mark.parametrize(("now", "then"), [("0.1.0", "0.1.7"), ("1.4.0", "1.12.1")])
+def test_file_of_the_same_series_does_not_warn(now, then, dumps_as_of, monkeypatch):
     fitted = classifier().fit(TEXTS, LABELS)
-    assert_same_model(pickle.loads(dumps_as_of("0.9.0", fitted)), fitted)
+    content = dumps_as_of(then, fitted)
+    monkeypatch.setattr("skrnn.base.__version__", now)
+    assert_same_model(pickle.loads(content), fitted)
 
 
 def test_copied_estimators_are_independent():

@@ -89,8 +89,8 @@ def explain(
     Explanation
         Its `base_value` and `scores` sum to the decision score, or for a regressor
         to the predicted value: with ``"reading"`` to 1e-5 of the decision score, and
-        with ``"integrated_gradients"`` the network's part of it to 1 % of the
-        network's score, or of one unit of that where it is less.
+        with ``"integrated_gradients"`` the network's part of it within 1 % of the
+        network's score, or within 0.01 where that is below 1.
 
     Raises
     ------
