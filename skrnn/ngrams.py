@@ -8,6 +8,7 @@ from functools import cached_property, partial, reduce
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from skrnn._unique import first_of_runs, once_a_text, unique
 from skrnn.native import ngrams as native
 from skrnn.sequences import UNKNOWN_ID, Sequences
 from skrnn.threads import in_threads
@@ -130,9 +131,8 @@ class NGrams:
         """Columns of the n-grams each text holds, and how many these are."""
         found = zip(*self.find(sequences), strict=True)
         places, columns = map(np.concatenate, found)
-        n_features = max(self.n_features, 1)
-        texts = _texts_of_ids(sequences)[places]
-        texts, columns = np.divmod(_unique(texts * n_features + columns), n_features)
+        texts = sequences.texts_of_ids[places]
+        texts, columns = once_a_text(texts, columns, self.n_features)
         return columns.astype(np.int32), np.bincount(texts, minlength=len(sequences))
 
     @cached_property
@@ -240,10 +240,10 @@ def _count_part(
     for _ in range(1, n):
         candidates.find(known)
     candidates.extend()
-    texts = _texts_of_ids(sequences)[candidates.places]
+    texts = sequences.texts_of_ids[candidates.places]
     n_texts = len(sequences)
-    keys = _unique(candidates.keys * n_texts + texts) // n_texts
-    first = _first_of_runs(keys)
+    keys = unique(candidates.keys * n_texts + texts) // n_texts
+    first = first_of_runs(keys)
     return keys[first], np.diff(first, append=len(keys))
 
 
@@ -265,23 +265,8 @@ def _merge(one: _Counts, other: _Counts) -> _Counts:
     # Stable sorting merges what is sorted in two parts.
     order = np.argsort(keys, kind="stable")
     keys, counts = keys[order], counts[order]
-    first = _first_of_runs(keys)
+    first = first_of_runs(keys)
     return keys[first], np.add.reduceat(counts, first) if len(first) else counts
-
-
-def _texts_of_ids(sequences: Sequences) -> np.ndarray:
-    return np.repeat(np.arange(len(sequences)), sequences.lengths)
-
-
-def _first_of_runs(values: np.ndarray) -> np.ndarray:
-    """Where sorted values differ from those before them."""
-    return np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
-
-
-def _unique(values: np.ndarray) -> np.ndarray:
-    """Sort and drop repeats, which NumPy's own hashing does many times slower."""
-    values = np.sort(values)
-    return values[_first_of_runs(values)]
 
 
 def _least_texts(n_texts: np.ndarray, max_features: int) -> int:

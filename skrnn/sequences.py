@@ -143,6 +143,11 @@ class Sequences:
         """Number of tokens of each text, shape (n_texts,), int64."""
         return np.diff(self.offsets)
 
+    @property
+    def texts_of_ids(self) -> np.ndarray:
+        """The number of each id's text, shape (n_tokens,), int64."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -33,6 +33,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._latin import LatinWords
 from skrnn._patterns import word_pattern
+from skrnn._unique import once_a_text
 from skrnn.sequences import (
     N_RESERVED_IDS,
     UNKNOWN_ID,
@@ -591,11 +592,6 @@ def _document_frequencies(
     parts: list[np.ndarray], lengths: list[np.ndarray], n_tokens: int
 ) -> np.ndarray:
     """Count the texts that hold each id; shape (n_tokens,)."""
-    return _count(map(_once_a_text, parts, lengths), n_tokens)
-
-
-def _once_a_text(ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Leave each id once in each text."""
-    texts = np.repeat(np.arange(len(lengths)), lengths)
-    n_ids = int(ids.max(initial=0)) + 1
-    return np.unique(texts * n_ids + ids) % n_ids
+    sequences = map(Sequences.from_lengths, parts, lengths)
+    held = (once_a_text(one.texts_of_ids, one.ids, n_tokens)[1] for one in sequences)
+    return _count(held, n_tokens)

@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_array, check_consistent_length
 
+from skrnn._unique import once_a_text
 from skrnn.inspection._checks import check_estimator, import_pyplot
 from skrnn.inspection._labels import drawable, place_labels
 from skrnn.inspection.words import word_vectors
@@ -361,10 +362,7 @@ def _count(
     sequences: Sequences, y: np.ndarray, n_ids: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Texts that hold each id, and the sums of their targets."""
-    ids = sequences.ids.astype(np.int64)
-    texts = np.repeat(np.arange(len(sequences)), sequences.lengths)
-    held = np.unique(texts * n_ids + ids)
-    texts, ids = np.divmod(held, n_ids)
+    texts, ids = once_a_text(sequences.texts_of_ids, sequences.ids, n_ids)
     return (
         np.bincount(ids, minlength=n_ids),
         np.bincount(ids, weights=y[texts], minlength=n_ids),
