@@ -30,6 +30,7 @@ from skrnn.backend import (
 )
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.memory import give_back
+from skrnn.metrics import check_metrics
 from skrnn.network import SequenceModel, build_network
 from skrnn.parameters import (
     CONSTRAINTS,
@@ -557,6 +558,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         compile_arguments = self._compile_arguments(
             *self._loss_and_arguments(target_encoder)
         )
+        activation = self._activation(target_encoder)
+        check_metrics(compile_arguments, activation, type(self).__name__)
         encoder = {
             name: _python_number(getattr(self, name)) for name in ENCODER_PARAMETERS
         }
@@ -581,7 +584,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             encoder["embedding_size"] = matrix.shape[1]
         head = {
             "n_outputs": target_encoder.n_outputs_,
-            "activation": self._activation(target_encoder),
+            "activation": activation,
             "dropout": _python_number(self.dropout),
             "l2": _python_number(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
@@ -34,6 +35,29 @@ def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"`class_weight` should hold numbers of at least 0, got {class_weight!r}."
         ) from error
+
+
+def _of_indicator(class_weight, y) -> np.ndarray:
+    """The weight of each text, the product of its columns'; `y` may be sparse."""
+    if class_weight == "balanced":
+        return compute_sample_weight("balanced", y)
+    of_columns = class_weight if isinstance(class_weight, list) else []
+    if len(of_columns) != y.shape[1] or not all(
+        isinstance(one, dict) for one in of_columns
+    ):
+        raise ValueError(
+            f"Where `y` is a multilabel indicator of {y.shape[1]} columns, "
+            f"`class_weight` should be 'balanced' or a list of {y.shape[1]} dicts. Got "
+            f"{class_weight!r}."
+        )
+    # `compute_sample_weight` knows only the values that these texts have.
+    values = np.arange(2)
+    columns = (y.toarray() if issparse(y) else y).T.astype(int)
+    weights = [
+        _by_label(one, values)[column]
+        for one, column in zip(of_columns, columns, strict=True)
+    ]
+    return np.prod(weights, axis=0)
 
 
 def _gives_probabilities(classifier) -> bool:
@@ -461,7 +485,7 @@ callable, default="log_loss"
                 f"{self.class_weight!r} instead."
             )
         if target_encoder.kind_ == "multilabel":
-            weight = sample_weight * compute_sample_weight(self.class_weight, y)
+            weight = sample_weight * _of_indicator(self.class_weight, y)
         else:
             # A dict names all classes, where "balanced" knows those of `y`.
             if self.class_weight == "balanced":
@@ -493,6 +517,13 @@ callable, default="log_loss"
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
         if self.loss in HINGES:
             return HINGES[self.loss], {}
+        if not self._routed().get("loss__from_logits", True) and (
+            self.loss == "log_loss" or arguments_of(self.loss)
+        ):
+            raise InvalidParameterError(
+                "The scores are log odds: leave out loss__from_logits, got "
+                f"{self.loss__from_logits!r}."
+            )
         if self.loss != "log_loss":
             is_multiclass = target_encoder.kind_ == "multiclass"
             check_loss(self.loss, is_multiclass=is_multiclass)

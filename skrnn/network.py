@@ -21,6 +21,7 @@ from skrnn.backend import (
 from skrnn.batches import LengthSortedBatches
 from skrnn.compiled import differentiator
 from skrnn.encoder import SequenceEncoder
+from skrnn.metrics import of_each_label
 from skrnn.prediction import Predictor
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import Sequences
@@ -115,7 +116,9 @@ class SequenceModel(keras.Model):
         jit = jit_compile(self.encoder.implementation)
         if arguments.get("run_eagerly"):
             jit = False
-        super().compile(**{"jit_compile": jit, **arguments})
+        has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
+        told = of_each_label(arguments) if has_labels else arguments
+        super().compile(**{"jit_compile": jit, **told})
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.

@@ -81,15 +81,6 @@ _CLASSES = {
 }
 
 
-# Keras' metrics, by name and as functions or classes, of targets that number classes.
-_OF_CLASS_NUMBERS = [
-    one
-    for name, metric in vars(keras.metrics).items()
-    if name.lower().startswith("sparse")
-    for one in (name, metric)
-]
-
-
 def check_keras_objects(estimator) -> None:
     """Check what scikit-learn's constraints cannot say of Keras' names and classes.
 
@@ -101,8 +92,7 @@ def check_keras_objects(estimator) -> None:
     Raises
     ------
     ValueError
-        If a name is not an optimizer's, a class is not of the right kind, or a metric
-        wants the numbers of classes.
+        If a name is not an optimizer's, or a class is not of the right kind.
     """
     name = type(estimator).__name__
     optimizer = estimator.optimizer
@@ -112,15 +102,6 @@ def check_keras_objects(estimator) -> None:
             f"'keras.optimizers.Optimizer' or one of {sorted(OPTIMIZERS)}. Got "
             f"{optimizer!r} instead."
         )
-    for parameter in ("metrics", "compile__weighted_metrics"):
-        for metric in keras.tree.flatten(getattr(estimator, parameter, None)):
-            if metric in _OF_CLASS_NUMBERS or type(metric) in _OF_CLASS_NUMBERS:
-                raise InvalidParameterError(
-                    f"The '{parameter}' parameter of {name} takes metrics that see a "
-                    f"column of 0 and 1 for each class. Got {metric!r}, which sees the "
-                    "numbers of classes; 'accuracy' and the categorical metrics say "
-                    "the same."
-                )
     for parameter, (kind_name, kind) in _CLASSES.items():
         value = getattr(estimator, parameter)
         if inspect.isclass(value) and not issubclass(value, kind):
@@ -253,7 +234,8 @@ TRAINING = """\
 metrics : str, list, default=None
     Metrics of Keras to follow while training, by name or as objects. For a
     classifier they see a column of 0 and 1 for each class, one column for two
-    classes, and the sigmoid or softmax of the scores. For a regressor they see
+    classes, and the sigmoid or softmax of the scores; of several labels a text
+    "accuracy" is the share of all that are right. For a regressor they see
     standardized values.
 
 callbacks : `keras.callbacks.Callback`, list, dict or class, default=None

@@ -365,7 +365,10 @@ class ValueEncoder(BaseEstimator):
                 f"`y` has {columns.shape[1]} outputs, but this estimator was fitted "
                 f"with {self.n_outputs_}."
             )
-        return ((columns - self.mean_) / self.scale_).astype(np.float32)
+        # That of a text without weight, which counts nothing, may be of any size; of
+        # others training finds that their loss is no number.
+        with np.errstate(over="ignore"):
+            return ((columns - self.mean_) / self.scale_).astype(np.float32)
 
     def inverse_transform(self, scores: np.ndarray) -> np.ndarray:
         """Values of the scale of `y`.

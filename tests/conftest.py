@@ -3,8 +3,19 @@
 import keras
 import numpy as np
 import pytest
+from corpus import (
+    LABELS,
+    LEARNS,
+    MULTILABEL,
+    TEXTS,
+    TINY,
+    TOPIC_TEXTS,
+    TOPICS,
+    classifier,
+)
 from hypothesis import settings
 
+from skrnn import RNNTextClassifier
 from skrnn.datasets import load_docstrings
 
 # No test measures time: a busy machine must not fail one. Nor must a draw that nobody
@@ -29,6 +40,24 @@ def docstrings():
     )
     chosen.sort()
     return [bunch.data[i] for i in chosen], libraries[chosen]
+
+
+@pytest.fixture(scope="module")
+def binary():
+    """A classifier that has learned two classes."""
+    return RNNTextClassifier(**TINY | LEARNS).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def multiclass():
+    """One that has learned three classes."""
+    return RNNTextClassifier(**TINY | LEARNS).fit(TOPIC_TEXTS, TOPICS)
+
+
+@pytest.fixture(scope="module")
+def multilabel():
+    """One that has learned three labels, of which a text has some."""
+    return classifier(**LEARNS).fit(TOPIC_TEXTS, MULTILABEL)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ STARS = np.array([8.0, 2.0, 9.0, 1.0] * 4)
 
 TOPIC_TEXTS = ["wind and rain", "the goal!", "taxes again", "snow"] * 4
 TOPICS = np.array(["weather", "sport", "politics", "weather"] * 4)
+MULTILABEL = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 0, 1]] * 4)
 
 # Texts no vocabulary prepares for.
 STRANGE_TEXTS = [

@@ -65,7 +65,7 @@ def test_pages_that_teach_have_code_to_run(page):
 
 
 @pytest.mark.parametrize("page", sorted(filter(python_blocks, PAGES)))
-def test_the_code_on_the_page_runs(page, monkeypatch, tmp_path):
+def test_the_code_on_the_page_runs(page, monkeypatch, tmp_path, capsys):
     if CAN_DRAW:
         import matplotlib.pyplot as plt
 
@@ -78,6 +78,8 @@ def test_the_code_on_the_page_runs(page, monkeypatch, tmp_path):
         if CAN_DRAW or not DRAWS.search(block):
             # Named by its path, so that a traceback shows the page's own lines.
             exec(compile(block, str(ROOT / page), "exec"), namespace)
+    # Pages print whether two ways lead to the same.
+    assert not re.search(r"^False$", capsys.readouterr().out, re.M)
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))

@@ -22,7 +22,7 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
-from skrnn.native import embedding, gru
+from skrnn.native import embedding, gru, ngrams, words
 from skrnn.native.binding import library_with, structure
 
 # Such processors without AVX2 are rare enough to be told of.
@@ -46,7 +46,9 @@ IN_BFLOAT16 = [one for one in gru.KERNELS if gru.precision_of(one) == "bfloat16"
 
 
 def test_a_kernel_is_there_where_it_can_be_compiled():
-    assert gru.fastest_kernel("float32"), (
+    # Each alone can be missing, where the library is of another state of the code.
+    others = words.IS_COMPILED, ngrams.IS_COMPILED, embedding.LIBRARY
+    assert gru.fastest_kernel("float32") and all(others), (
         "Reinstall skrnn, and look at what the compiler says: pip install -v -e ."
     )
 
@@ -224,12 +226,13 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
             one, other = one[:, alone], other[:, alone]
         elif one.shape[0] == len(lengths):
             one, other = one[alone], other[alone]
-        else:  # the weights', of all texts
+        elif not alone.all():  # the weights', of all texts
             continue
         assert one.size
         scale = np.abs(other.astype(float)).max()
+        tolerance = TOLERANCE[gru.precision_of(kernel)] * scale
         np.testing.assert_allclose(
-            one.astype(float), other.astype(float), rtol=0, atol=1e-2 * scale
+            one.astype(float), other.astype(float), rtol=0, atol=tolerance
         )
 
 

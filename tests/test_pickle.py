@@ -72,6 +72,14 @@ def test_classifier_goes_on_in_another_process(tmp_path):
     assert_goes_on_elsewhere(fitted, LABELS, joblib.dump, tmp_path)
 
 
+def test_the_sum_of_network_and_wide_part_goes_on_in_another_process(tmp_path):
+    # Enough texts to weigh the two, and a size that the kernel takes.
+    params = {**TINY, "wide": "auto", "hidden_size": 32, "embeddings": "cooccurrence"}
+    fitted = RNNTextClassifier(**params).fit(TEXTS * 16, [*LABELS] * 16)
+    assert not np.allclose(fitted.blend_.factors_, [0.15, 1.2])
+    assert_goes_on_elsewhere(fitted, LABELS, joblib.dump, tmp_path)
+
+
 def test_regressor_goes_on_in_another_process(tmp_path):
     params = {
         "cell": "lstm",

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,18 @@ def test_importing_the_package_imports_no_backend():
 def test_importing_the_package_raises_no_warning():
     done = run("import skrnn", "-W", "error")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_importing_its_rooms_raises_no_warning_and_prints_nothing():
+    # TensorFlow's own warnings, where it has some, are not ours to mend.
+    rooms = sorted(path.stem for path in Path(skrnn.__file__).parent.glob("*.py"))
+    rooms = [f"skrnn.{room}" for room in [*rooms, "inspection", "native"]]
+    done = run(
+        "import importlib, warnings\n"
+        "warnings.filterwarnings('error', module='skrnn')\n"
+        f"for room in {rooms}: importlib.import_module(room)"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_docstrings_may_be_stripped():

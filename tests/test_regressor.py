@@ -151,10 +151,29 @@ def test_width_of_huber_matters():
 # Weights
 
 
-def test_text_of_weight_zero_is_left_out():
-    fitted = regressor().fit(["odd", *TEXTS], [1e6, *STARS], [0] + [1] * 16)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1e6, 1e300])
+def test_text_of_weight_zero_is_left_out(value):
+    fitted = regressor().fit(["odd", *TEXTS], [value, *STARS], [0] + [1] * 16)
     assert "odd" not in fitted.tokenizer_.vocabulary_
     assert_same_model(fitted, regressor().fit(TEXTS, STARS))
+
+
+def test_metrics_see_standardized_values():
+    fitted = regressor(metrics=["mean_absolute_error"], epochs=1, learning_rate=1e-9)
+    fitted.set_params(dropout=0, embedding_dropout=0).fit(TEXTS, STARS)
+    error = np.abs(fitted.predict(TEXTS) - STARS).mean() / np.std(STARS)
+    np.testing.assert_allclose(
+        fitted.history_["mean_absolute_error"], [error], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "metric", ["sparse_categorical_accuracy", keras.metrics.CategoricalAccuracy()]
+)
+def test_metrics_of_classes_are_refused(metric):
+    with pytest.raises(ValueError, match="takes metrics that see values"):
+        regressor(metrics=[metric]).fit(TEXTS, STARS)
 
 
 @pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])

@@ -24,6 +24,7 @@ from corpus import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import skrnn.network
@@ -73,10 +74,35 @@ def test_random_state_instance_is_drawn_from():
         assert_same_model(fitted, again)
 
 
-def test_no_random_state_gives_another_model_each_time():
-    one = classifier(random_state=None).fit(TEXTS, LABELS)
-    other = classifier(random_state=None).fit(TEXTS, LABELS)
+def test_no_random_state_draws_from_that_of_numpy():
+    of_numpy = check_random_state(None)
+    before = of_numpy.get_state()
+    try:
+        of_numpy.seed(0)
+        one, other = (classifier(random_state=None) for _ in range(2))
+        one.fit(TEXTS, LABELS)
+        other.fit(TEXTS, LABELS)
+        of_numpy.seed(0)
+        again = classifier(random_state=None).fit(TEXTS, LABELS)
+    finally:
+        of_numpy.set_state(before)
     assert not np.array_equal(weights(one), weights(other))
+    assert_same_model(one, again)
+
+
+def test_fits_at_the_same_time_are_those_one_after_the_other():
+    def fit(seed):
+        # Compiled, and with a wide part, which takes one thread of BLAS.
+        model = RNNTextClassifier(**{**TINY, "wide": True, "hidden_size": 32})
+        return model.set_params(random_state=seed).fit(TEXTS * 16, [*LABELS] * 16)
+
+    expected = [fit(seed) for seed in range(4)]
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        for one, other in zip(threads.map(fit, range(4)), expected, strict=True):
+            assert_same_model(one, other)
+            np.testing.assert_array_equal(
+                one.predict_proba(TEXTS), other.predict_proba(TEXTS)
+            )
 
 
 PROGRAM = """
@@ -191,14 +217,10 @@ def fitted(request):
 
 
 @settings(max_examples=25)
-@given(
-    rows=st.lists(st.sampled_from(range(len(MANY_TEXTS))), min_size=1),
-    batch_size=st.sampled_from([1, 3, 64]),
-)
-def test_predictions_do_not_depend_on_the_rest_of_the_call(fitted, rows, batch_size):
-    alone = fitted.set_params(batch_size=1).decision_function(MANY_TEXTS)
-    features = fitted.transform(MANY_TEXTS)
-    fitted.set_params(batch_size=batch_size)
+@given(rows=st.lists(st.sampled_from(range(len(MANY_TEXTS))), min_size=1))
+def test_predictions_do_not_depend_on_the_rest_of_the_call(fitted, rows):
+    alone = np.concatenate([fitted.decision_function([one]) for one in MANY_TEXTS])
+    features = np.concatenate([fitted.transform([one]) for one in MANY_TEXTS])
     texts = [MANY_TEXTS[row] for row in rows]
     np.testing.assert_allclose(
         fitted.decision_function(texts), alone[rows], rtol=0, atol=1e-6

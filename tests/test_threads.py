@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from skrnn import memory
 from skrnn.threads import in_threads
 
 N_THREADS = [1, 2, 5, 100]
@@ -43,9 +42,3 @@ def test_threads_end_where_no_more_is_asked_for(n_threads):
     next(results)
     results.close()
     assert threading.active_count() == before
-
-
-def test_memory_is_given_back_where_the_system_knows_how(monkeypatch):
-    memory.give_back()
-    monkeypatch.setattr(memory, "_TRIM", None)
-    memory.give_back()

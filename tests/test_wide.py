@@ -5,6 +5,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import keras
 import numpy as np
 import pytest
 from corpus import (
@@ -607,6 +608,65 @@ def test_factors_of_several_classes():
     expected = minimize(loss, [1, 1], method="Nelder-Mead").x
     blend = Blend("softmax").fit(network, wide, np.eye(3)[labels], np.ones(2000))
     assert_allclose(blend.factors_, expected, atol=0.05)
+
+
+def test_factors_heed_the_weights():
+    rng = np.random.default_rng(0)
+    network, wide = rng.normal(size=(2, 300, 1))
+    targets = (rng.random((300, 1)) < expit(network + wide)).astype(float)
+    weight = rng.integers(0, 4, size=300)
+    weighted = Blend("sigmoid").fit(network, wide, targets, weight.astype(float))
+    parts = (np.repeat(one, weight, axis=0) for one in (network, wide, targets))
+    repeated = Blend("sigmoid").fit(*parts, np.ones(weight.sum()))
+    assert_allclose(weighted.factors_, repeated.factors_, rtol=1e-3)
+    alike = Blend("sigmoid").fit(network, wide, targets, np.ones(300))
+    assert not np.allclose(weighted.factors_, alike.factors_, rtol=0.01)
+
+
+@pytest.mark.parametrize("n_texts", [0, 3, 30])
+def test_few_texts_draw_the_factors_little_from_what_is_usual(n_texts):
+    rng = np.random.default_rng(1)
+    network, wide = rng.normal(size=(2, n_texts, 1))
+    targets = (rng.random((n_texts, 1)) < expit(3 * network)).astype(float)
+
+    def surprise(logarithms):
+        a, b = np.exp(logarithms)
+        losses = np.logaddexp(0, (1 - 2 * targets) * (a * network + b * wide))
+        return losses.sum() + np.sum((logarithms - np.log([0.15, 1.2])) ** 2) / 2
+
+    expected = np.exp(minimize(surprise, [0, 0], method="Nelder-Mead").x)
+    blend = Blend("sigmoid").fit(network, wide, targets, np.ones(n_texts))
+    assert_allclose(blend.factors_, expected, rtol=0.01)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Learned(keras.metrics.Metric):
+    """How many texts of each of three classes an epoch has."""
+
+    def __init__(self, name="learned", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.counts = self.add_variable((3,), initializer="zeros", name="counts")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        columns = keras.ops.cast(y_true, self.counts.dtype)
+        self.counts.assign_add(keras.ops.sum(columns, axis=0))
+
+    def result(self):
+        return self.counts + 0.0
+
+
+@pytest.mark.parametrize("n_more", [0, 1])
+def test_a_tenth_of_two_hundred_texts_of_every_class_is_held_out(n_more):
+    labels = np.repeat(["many", "few", "rare"], [139 + n_more, 40, 20])
+    texts = [f"{label} word{i % 7}" for i, label in enumerate(labels)]
+    fitted = classifier(wide=True, metrics=[Learned()]).fit(texts, labels)
+    # The sorted classes: few, many, rare.
+    learned = [36, 126, 18] if n_more else [40, 139, 20]
+    assert fitted.history_["learned"] == [learned] * 2
+    is_usual = np.allclose(fitted.blend_.factors_, [0.15, 1.2])
+    assert is_usual == (not n_more)
+    alone = classifier(wide=False, metrics=[Learned()]).fit(texts, labels)
+    assert alone.history_["learned"] == [[40, 139 + n_more, 20]] * 2
 
 
 def test_usual_factors_where_texts_are_few():

@@ -1,0 +1,97 @@
+"""What `partial_fit` and a warm start keep."""
+
+import numpy as np
+import pytest
+from corpus import (
+    LABELS,
+    MULTILABEL,
+    TEXTS,
+    TOPIC_TEXTS,
+    TOPICS,
+    assert_same_model,
+    classifier,
+    weights,
+)
+
+
+def test_first_partial_fit_is_a_fit_of_one_epoch():
+    partial = classifier(epochs=7).partial_fit(TEXTS, LABELS, classes=["good", "bad"])
+    assert_same_model(partial, classifier(epochs=1).fit(TEXTS, LABELS))
+
+
+def test_partial_fit_goes_on():
+    partial = classifier(epochs=1).fit(TEXTS, LABELS)
+    first = weights(partial)
+    partial.partial_fit(TEXTS, LABELS)
+    assert partial.n_iter_ == len(partial.history_["loss"]) == 2
+    assert not np.array_equal(weights(partial), first)
+    assert_same_model(partial, classifier(epochs=2).fit(TEXTS, LABELS))
+
+
+def test_first_partial_fit_needs_the_classes():
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        classifier().partial_fit(TEXTS, LABELS)
+
+
+def test_partial_fit_knows_classes_it_has_not_met():
+    partial = classifier()
+    partial.partial_fit(["a fine film"], ["fine"], classes=["excellent", "fine"])
+    assert partial.classes_.tolist() == ["excellent", "fine"]
+    partial.partial_fit(["a film to remember"], ["excellent"])
+    assert partial.predict_proba(TEXTS).shape == (16, 2)
+
+
+def test_partial_fit_refuses_labels_unseen_before():
+    partial = classifier().fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):
+        partial.partial_fit(TEXTS[:2], ["good", "fair"])
+
+
+def test_partial_fit_refuses_labels_unseen_before_whatever_they_weigh():
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):
+        classifier().partial_fit(TEXTS[:2], ["good", "typo"], ["bad", "good"], [1, 0])
+
+
+def test_partial_fit_refuses_other_classes():
+    partial = classifier().partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+    partial.partial_fit(TEXTS, LABELS, classes=["good", "bad"])
+    with pytest.raises(ValueError, match="is not the same as on last call"):
+        partial.partial_fit(TEXTS, LABELS, classes=["bad", "good", "fair"])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"early_stopping": True}, "early_stopping should be False"),
+        ({"class_weight": "balanced"}, "'balanced' is not supported for partial_fit"),
+    ],
+)
+def test_partial_fit_refuses_what_needs_all_texts(params, message):
+    with pytest.raises(ValueError, match=message):
+        classifier(**params).partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+
+
+def test_partial_fit_refuses_another_number_of_columns():
+    partial = classifier().fit(TOPIC_TEXTS, MULTILABEL)
+    with pytest.raises(ValueError, match=r"2 columns, but .* fitted with 3"):
+        partial.partial_fit(TOPIC_TEXTS, MULTILABEL[:, :2])
+    with pytest.raises(ValueError, match="single labels"):
+        partial.partial_fit(TOPIC_TEXTS, TOPICS)
+
+
+def test_warm_start_goes_on():
+    warm = classifier(warm_start=True).fit(TEXTS[:8], LABELS[:8])
+    vocabulary = warm.tokenizer_.vocabulary_
+    warm.fit(TEXTS[:8] + ["unheard of"], [*LABELS[:8], "bad"])
+    assert warm.n_iter_ == len(warm.history_["loss"]) == 4
+    assert warm.tokenizer_.vocabulary_ == vocabulary
+
+
+def test_warm_start_twice_is_one_long_fit():
+    warm = classifier(warm_start=True).fit(TEXTS, LABELS).fit(TEXTS, LABELS)
+    assert_same_model(warm, classifier(epochs=4).fit(TEXTS, LABELS))
+
+
+def test_fit_without_warm_start_begins_anew():
+    again = classifier().fit(TOPIC_TEXTS, TOPICS).fit(TEXTS, LABELS)
+    assert_same_model(again, classifier().fit(TEXTS, LABELS))
