@@ -48,11 +48,14 @@ def show_versions() -> None:
     _show(
         "Packages", {"skrnn": __version__, **{one: _version(one) for one in _PACKAGES}}
     )
-    # Not before the rest is printed: a Keras that cannot be imported may be the bug.
-    from skrnn._keras import keras
-    from skrnn.backend import sees_gpu
-    from skrnn.native import binding, gru, words
-
+    try:
+        # Not before the rest is printed: that they cannot be imported may be the bug.
+        from skrnn._keras import keras
+        from skrnn.backend import sees_gpu
+        from skrnn.native import binding, gru, words
+    except Exception as error:
+        _show("Computing", {"backend": f"cannot be imported: {error}"})
+        return
     _show(
         "Computing",
         {

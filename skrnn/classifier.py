@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
-from skrnn.losses import HINGES, arguments_of, check_loss, is_hinge
+from skrnn.losses import HINGES, arguments_of, check_loss, check_routed, is_hinge
 from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder, check_present
 
@@ -27,13 +27,18 @@ def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
     # Labels as they are: `compute_class_weight` looks for the number in "1".
     without = np.array([label not in class_weight for label in classes])
     if without.any() and np.count_nonzero(~without) != len(class_weight):
-        missing = classes[without].tolist()
-        raise ValueError(f"The classes, {missing}, are not in class_weight")
+        labels = classes.tolist()
+        unknown = [label for label in class_weight if label not in labels]
+        raise ValueError(
+            f"`class_weight` has {unknown}, which are no classes, and lacks "
+            f"{classes[without].tolist()}. The classes are {labels}."
+        )
     try:
         return np.array([class_weight.get(label, 1.0) for label in classes], float)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"`class_weight` should hold numbers of at least 0, got {class_weight!r}."
+            "`class_weight` should hold finite numbers of at least 0, got "
+            f"{class_weight!r}."
         ) from error
 
 
@@ -499,7 +504,7 @@ callable, default="log_loss"
             weight = sample_weight * of_class[np.searchsorted(classes, y)]
         if not np.isfinite(weight).all() or (weight < 0).any():
             raise ValueError(
-                f"`class_weight` should hold numbers of at least 0, got "
+                f"`class_weight` should hold finite numbers of at least 0, got "
                 f"{self.class_weight!r}."
             )
         return weight
@@ -517,13 +522,7 @@ callable, default="log_loss"
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
         if self.loss in HINGES:
             return HINGES[self.loss], {}
-        if not self._routed().get("loss__from_logits", True) and (
-            self.loss == "log_loss" or arguments_of(self.loss)
-        ):
-            raise InvalidParameterError(
-                "The scores are log odds: leave out loss__from_logits, got "
-                f"{self.loss__from_logits!r}."
-            )
+        check_routed(self.loss, self._routed())
         if self.loss != "log_loss":
             is_multiclass = target_encoder.kind_ == "multiclass"
             check_loss(self.loss, is_multiclass=is_multiclass)

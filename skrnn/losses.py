@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from numbers import Real
 
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -55,6 +56,37 @@ def arguments_of(loss) -> dict:
         As `RNNTextClassifier` takes it.
     """
     return {"from_logits": True} if loss in _LOG_ODDS_CLASSES else {}
+
+
+def check_routed(loss, routed: dict) -> None:
+    """Check the arguments of a loss of log odds that Keras takes whatever they are.
+
+    Parameters
+    ----------
+    loss : str, `keras.losses.Loss`, class or callable
+        As `RNNTextClassifier` takes it.
+
+    routed : dict
+        Parameters by their names, such as ``loss__label_smoothing``.
+
+    Raises
+    ------
+    InvalidParameterError
+        If scores are said to be no log odds, or labels are smoothed by less than
+        nothing or to nothing.
+    """
+    if loss != "log_loss" and loss not in _LOG_ODDS_CLASSES:
+        return
+    if not (told := routed.get("loss__from_logits", True)):
+        raise InvalidParameterError(
+            f"The scores are log odds: leave out loss__from_logits, got {told!r}."
+        )
+    share = routed.get("loss__label_smoothing", 0.0)
+    if not isinstance(share, Real) or not 0 <= share < 1:
+        raise InvalidParameterError(
+            "The 'loss__label_smoothing' parameter must be a float in the range "
+            f"[0.0, 1.0). Got {share!r} instead."
+        )
 
 
 def check_loss(loss, *, is_multiclass: bool) -> None:

@@ -13,6 +13,13 @@ _OF_KERAS = [one for one in vars(keras.metrics).values() if callable(one)]
 # Beginnings of their names, in small letters and without underscores.
 _OF_CLASS_NUMBERS = "sparse"
 _OF_HIGHEST_COLUMN = ("categorical", "topkcategorical", "onehot")
+_OF_CLASSES = (
+    _OF_CLASS_NUMBERS,
+    *_OF_HIGHEST_COLUMN,
+    *("acc", "auc", "bce", "binary", "ce", "crossentropy", "f1score", "false"),
+    *("fbetascore", "hinge", "iou", "meaniou", "precision", "recall", "sensitivity"),
+    *("specificity", "squaredhinge", "true"),
+)
 
 # Keras' arguments, and the parameters that they come from.
 _PARAMETERS = {
@@ -38,8 +45,8 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
     Raises
     ------
     InvalidParameterError
-        If a metric wants the numbers of classes, or takes one of several columns for
-        the only right one where that is not so.
+        If a metric is of classes where there are values, wants the numbers of classes,
+        or takes one of several columns for the only right one where that is not so.
     """
     for argument, parameter in _PARAMETERS.items():
         for metric in keras.tree.flatten(arguments.get(argument)):
@@ -49,7 +56,9 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
                 type(metric) in (keras.metrics.FBetaScore, keras.metrics.F1Score)
                 and metric.threshold is None
             )
-            if activation == "linear" and (of_numbers or of_highest):
+            if activation == "linear":
+                if not name.startswith(_OF_CLASSES):
+                    continue
                 wants = "values"
                 what, instead = "is of classes", "'mean_absolute_error', say, is not"
             elif of_numbers:
@@ -89,7 +98,7 @@ def of_each_label(arguments: Mapping) -> dict:
 
     return {
         name: keras.tree.map_structure(replaced, value)
-        if name in _PARAMETERS
+        if name in _PARAMETERS and not isinstance(value, str)
         else value
         for name, value in arguments.items()
     }

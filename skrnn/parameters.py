@@ -231,12 +231,14 @@ clipnorm : float, default=1.0
 """
 
 TRAINING = """\
-metrics : str, list, default=None
-    Metrics of Keras to follow while training, by name or as objects. For a
+metrics : str, list or tuple, default=None
+    Metrics of Keras to follow while training, by name, as objects, or as classes,
+    whose arguments are routed: ``metrics__0__name="f1"``. For a
     classifier they see a column of 0 and 1 for each class, one column for two
     classes, and the sigmoid or softmax of the scores; of several labels a text
-    "accuracy" is the share of all that are right. For a regressor they see
-    standardized values.
+    "accuracy" is the share of all that are right, and of several classes the binary
+    metrics look at each column by itself. For a regressor they see standardized
+    values.
 
 callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     Called by Keras while training. A class's arguments are routed:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_array
 
 from skrnn._keras import keras
@@ -196,6 +197,14 @@ class or callable, default="squared_error"
         return "linear"
 
     def _loss_and_arguments(self, target_encoder: ValueEncoder):
+        width = self._routed().get("loss__delta", 1.0)
+        if self.loss in ("huber", keras.losses.Huber) and not (
+            isinstance(width, Real) and width > 0
+        ):
+            raise InvalidParameterError(
+                "The 'loss__delta' parameter must be a float in the range (0.0, inf). "
+                f"Got {width!r} instead."
+            )
         return _LOSSES.get(self.loss, self.loss), {}
 
     def __sklearn_tags__(self) -> Tags:

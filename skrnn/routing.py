@@ -147,6 +147,7 @@ class RoutedEstimator(BaseEstimator):
                 raise InvalidParameterError(
                     f"compile__{name} would overrule the '{name}' parameter: set that."
                 )
+        _refuse_what_nothing_takes(given, "metrics", self.metrics)
         defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             defaults["optimizer__learning_rate"] = self._scheduled_learning_rate()
@@ -194,13 +195,27 @@ class RoutedEstimator(BaseEstimator):
         return arguments
 
     def _build_callbacks(self) -> list:
-        routed = [name for name in self._routed() if name.startswith("callbacks__")]
-        if self.callbacks is None and routed:
-            raise InvalidParameterError(f"{routed[0]} needs `callbacks` to go to.")
+        _refuse_what_nothing_takes(self._routed(), "callbacks", self.callbacks)
         router = BaseWrapper(callbacks=self.callbacks, **self._routed())
         with _named("The 'callbacks' parameter, or one routed to it, is wrong"):
             router._initialize_callbacks()
         return list(keras.tree.flatten(router._fit_callbacks))
+
+
+def _refuse_what_nothing_takes(given: dict, parameter: str, value) -> None:
+    """Refuse routed names of a metric or a callback that there is not."""
+    for name in given:
+        if not name.startswith(f"{parameter}__"):
+            continue
+        if value is None:
+            raise InvalidParameterError(f"{name} needs `{parameter}` to go to.")
+        number = name.split("__")[1]
+        n_values = len(value) if isinstance(value, (list, tuple)) else 1
+        if number.isdecimal() and int(number) >= n_values:
+            raise InvalidParameterError(
+                f"{name} is for number {number} of `{parameter}`, counted from 0, "
+                f"which has {n_values}."
+            )
 
 
 def _holds(values, one) -> bool:

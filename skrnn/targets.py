@@ -46,7 +46,18 @@ def check_targets(y, estimator_name: str):
         )
     if not issparse(y):
         check_present(y, "y")
-    y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
+    try:
+        y = check_array(
+            y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
+        )
+    except ValueError as error:
+        if not isinstance(y, list) or len({np.size(one) for one in y}) < 2:
+            raise
+        raise ValueError(
+            "`y` holds lists of different lengths. It should have one number of "
+            "columns for all texts; of lists of labels "
+            "`sklearn.preprocessing.MultiLabelBinarizer` makes a column for each."
+        ) from error
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return y
@@ -331,15 +342,22 @@ class ValueEncoder(BaseEstimator):
         sample_weight = sample_weight[sample_weight > 0]
         self.n_outputs_ = columns.shape[1]
         # In units of the span, since squares of the values may overflow or vanish.
-        span = np.ptp(columns, axis=0)
-        # The rounding of a constant column's mean must be no value, and no scale.
-        constant = span == 0
-        mean = np.average(columns, axis=0, weights=sample_weight)
-        self.mean_ = np.where(constant, columns[0], mean)
-        span = np.where(constant, 1.0, span)
-        squares = ((columns - self.mean_) / span) ** 2
-        variance = np.average(squares, axis=0, weights=sample_weight)
-        self.scale_ = np.where(constant, 1.0, span * np.sqrt(variance))
+        with np.errstate(over="ignore", invalid="ignore"):
+            span = np.ptp(columns, axis=0)
+            # The rounding of a constant column's mean must be no value, and no scale.
+            constant = span == 0
+            mean = np.average(columns, axis=0, weights=sample_weight)
+            self.mean_ = np.where(constant, columns[0], mean)
+            span = np.where(constant, 1.0, span)
+            squares = ((columns - self.mean_) / span) ** 2
+            variance = np.average(squares, axis=0, weights=sample_weight)
+            self.scale_ = np.where(constant, 1.0, span * np.sqrt(variance))
+        if not np.isfinite([self.mean_, self.scale_]).all():
+            raise ValueError(
+                "The values of `y` are too far apart for their mean and standard "
+                f"deviation to be numbers: from {columns.min():g} to "
+                f"{columns.max():g}. Divide them."
+            )
         return self
 
     def transform(self, y: np.ndarray) -> np.ndarray:

@@ -134,6 +134,27 @@ with ThreadPoolExecutor(4) as threads:
 
 
 @on_each
+def test_files_go_from_one_backend_to_another(backend, tmp_path):
+    texts, y = ["a fine film", "so very dull"] * 128, ["good", "bad"] * 128
+    # With a wide part that is weighed, and by the kernel where there is one.
+    params = {"embedding_size": 8, "hidden_size": 32, "epochs": 2, "random_state": 0}
+    classifier = RNNTextClassifier(**params, metrics=["accuracy"]).fit(texts, y)
+    (tmp_path / "classifier.pickle").write_bytes(pickle.dumps(classifier))
+    np.save(tmp_path / "probabilities.npy", classifier.predict_proba(texts))
+    program = """
+import pickle
+import numpy as np
+with open("classifier.pickle", "rb") as file:
+    classifier = pickle.load(file)
+texts, y = ["a fine film", "so very dull"] * 128, ["good", "bad"] * 128
+expected = np.load("probabilities.npy")
+np.testing.assert_allclose(classifier.predict_proba(texts), expected, atol=1e-6)
+assert len(classifier.partial_fit(texts, y).history_["accuracy"]) == 3
+"""
+    run_on(backend, "-c", f"import os; os.chdir({str(tmp_path)!r});{program}")
+
+
+@on_each
 def test_layers_on(backend):
     own_tests = str(Path(__file__).with_name("test_layers.py"))
     options = ["-m", "pytest", "-q", "-p", "no:xdist"]

@@ -142,6 +142,13 @@ def test_scores_are_not_said_to_be_probabilities(loss):
     assert_same_model(told, classifier(loss=loss).fit(TEXTS, LABELS))
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.0, 2.0, "a"])
+@pytest.mark.parametrize("loss", ["log_loss", keras.losses.BinaryCrossentropy])
+def test_labels_are_smoothed_by_a_share(loss, share):
+    with pytest.raises(ValueError, match=r"'loss__label_smoothing' .*\[0.0, 1.0\)"):
+        classifier(loss=loss, loss__label_smoothing=share).fit(TEXTS, LABELS)
+
+
 def test_own_subclasses_of_keras_losses_are_not_looked_at():
     class OfProbabilities(keras.losses.BinaryCrossentropy):
         def call(self, y_true, y_pred):

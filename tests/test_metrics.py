@@ -306,6 +306,28 @@ def test_metrics_of_the_highest_column_need_several_classes(metric):
                 classifier(**params).fit(texts, y)
 
 
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"metrics__name": "mine"}, "metrics__name needs `metrics`"),
+        (
+            {"metrics": [keras.metrics.AUC], "metrics__1__name": "mine"},
+            "metrics__1__name is for number 1 of `metrics`, .* which has 1",
+        ),
+        (
+            {
+                "callbacks": [keras.callbacks.EarlyStopping],
+                "callbacks__2__patience": 3,
+            },
+            "callbacks__2__patience is for number 2",
+        ),
+    ],
+)
+def test_arguments_that_nothing_takes_are_refused(params, named):
+    with pytest.raises(ValueError, match=named):
+        classifier(**params).fit(TEXTS, LABELS)
+
+
 def test_f_score_of_labels_has_a_threshold():
     score = keras.metrics.F1Score(average="micro", threshold=0.5, name="f1")
     fitted = classifier(metrics=[score], epochs=1, learning_rate=1e-9)

@@ -159,8 +159,21 @@ def test_text_of_weight_zero_is_left_out(value):
     assert_same_model(fitted, regressor().fit(TEXTS, STARS))
 
 
+@pytest.mark.parametrize("width", [0.0, -1.0, "wide"])
+def test_width_of_huber_s_loss(width):
+    with pytest.raises(ValueError, match=r"'loss__delta' parameter .*\(0.0, inf\)"):
+        regressor(loss="huber", loss__delta=width).fit(TEXTS, STARS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_too_far_apart_are_told_of():
+    with pytest.raises(ValueError, match=r"`y` are too far apart .* Divide them"):
+        regressor().fit(TEXTS, 1.7e308 * np.repeat([1, -1], 8))
+
+
 def test_metrics_see_standardized_values():
-    fitted = regressor(metrics=["mean_absolute_error"], epochs=1, learning_rate=1e-9)
+    metrics = ["mean_absolute_error", "r2_score", "cosine_similarity", "mse"]
+    fitted = regressor(metrics=metrics, epochs=1, learning_rate=1e-9)
     fitted.set_params(dropout=0, embedding_dropout=0).fit(TEXTS, STARS)
     error = np.abs(fitted.predict(TEXTS) - STARS).mean() / np.std(STARS)
     np.testing.assert_allclose(
@@ -169,7 +182,16 @@ def test_metrics_see_standardized_values():
 
 
 @pytest.mark.parametrize(
-    "metric", ["sparse_categorical_accuracy", keras.metrics.CategoricalAccuracy()]
+    "metric",
+    [
+        "sparse_categorical_accuracy",
+        keras.metrics.CategoricalAccuracy(),
+        "accuracy",
+        keras.metrics.AUC(),
+        keras.metrics.F1Score(threshold=0.5),
+        keras.metrics.MeanIoU(2),
+        keras.metrics.binary_crossentropy,
+    ],
 )
 def test_metrics_of_classes_are_refused(metric):
     with pytest.raises(ValueError, match="takes metrics that see values"):

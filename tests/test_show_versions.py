@@ -35,6 +35,6 @@ def test_what_was_not_compiled_is_shown(capsys, monkeypatch):
 def test_versions_are_shown_where_keras_cannot_be_imported():
     code = "import sys, skrnn\nsys.modules['keras'] = None\nskrnn.show_versions()\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode
+    assert (done.returncode, done.stderr) == (0, "")
     assert "keras: " in done.stdout
-    assert "ImportError" in done.stderr or "ModuleNotFoundError" in done.stderr
+    assert "backend: cannot be imported: " in done.stdout

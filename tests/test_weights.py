@@ -66,6 +66,12 @@ def test_class_weight_of_an_indicator_is_a_dict_a_column(class_weight):
         classifier(class_weight=class_weight).fit(TOPIC_TEXTS, MULTILABEL)
 
 
+def test_class_weight_of_what_is_no_class_is_named():
+    weight = {"bad": 3.0, "godo": 2.0}
+    with pytest.raises(ValueError, match=r"\['godo'\], .* lacks \['good'\]"):
+        classifier(class_weight=weight).fit(TEXTS, LABELS)
+
+
 def test_class_weight_that_leaves_nothing_is_an_error():
     none = classifier(class_weight={"good": 0.0, "bad": 0.0})
     with pytest.raises(ValueError, match="`class_weight` leaves no text any weight"):
