@@ -332,9 +332,7 @@ def test_unknown_class_in_class_weight():
 @pytest.mark.parametrize("weight", [-3.0, np.nan, np.inf])
 def test_weights_of_classes_that_are_none(weight):
     of_class = {"good": weight, "bad": weight}
-    with pytest.raises(
-        ValueError, match="`class_weight` should hold finite"
-    ):
+    with pytest.raises(ValueError, match="`class_weight` should hold finite"):
         classifier(class_weight=of_class).fit(TEXTS, LABELS)
 
 
