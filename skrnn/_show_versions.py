@@ -52,7 +52,7 @@ def show_versions() -> None:
         # Not before the rest is printed: that they cannot be imported may be the bug.
         from skrnn._keras import keras
         from skrnn.backend import sees_gpu
-        from skrnn.native import binding, gru, words
+        from skrnn.native import binding, embedding, gru, ngrams, words
     except Exception as error:
         _show("Computing", {"backend": f"cannot be imported: {error}"})
         return
@@ -61,7 +61,10 @@ def show_versions() -> None:
         {
             "backend": keras.backend.backend(),
             "GPU": _yes_or_no(sees_gpu()),
-            "compiled": _yes_or_no(words.IS_COMPILED),
+            # Each may be of another state of the code than its caller.
+            "compiled": _yes_or_no(
+                words.IS_COMPILED and ngrams.IS_COMPILED and bool(embedding.LIBRARY)
+            ),
             "kernels": ", ".join(gru.KERNELS) or "none",
             "threads": binding.n_threads(),
         },
