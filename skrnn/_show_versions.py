@@ -61,7 +61,7 @@ def show_versions() -> None:
         {
             "backend": keras.backend.backend(),
             "GPU": _yes_or_no(sees_gpu()),
-            # Each may be of another state of the code than its caller.
+            # A library of an older state of the code has some of them only.
             "compiled": _yes_or_no(
                 words.IS_COMPILED and ngrams.IS_COMPILED and bool(embedding.LIBRARY)
             ),

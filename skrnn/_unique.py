@@ -19,7 +19,7 @@ def unique(values: np.ndarray) -> np.ndarray:
 def once_a_text(
     texts: np.ndarray, values: np.ndarray, n_values: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Leave each value once in each text, both sorted.
+    """Leave each value once in each text.
 
     Parameters
     ----------
@@ -28,6 +28,11 @@ def once_a_text(
 
     values : ndarray of shape (n_places,)
         From 0 to ``n_values - 1``.
+
+    Returns
+    -------
+    texts, values : int64 ndarray of shape (n_held,)
+        Sorted by text, and by value within each.
     """
     n_values = max(n_values, 1)
     return np.divmod(unique(texts * n_values + values), n_values)

@@ -157,9 +157,10 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     ):
         return "float32"
     words = set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
-    # A sandbox may keep AMX from the process; without a kernel nobody has asked.
+    # A sandbox may keep AMX from the process, which is only seen where the compiled
+    # library has asked for it.
     refused = "avx512_bf16" in gru.KERNELS and "amx" not in gru.KERNELS
-    # With Intel's instructions for it but no AMX a step took up to 1.4 times as long.
+    # With Intel's instructions for it but no AMX a step took up to 1.5 times as long.
     if "amx_bf16" in words and not refused:
         # Of smaller products TensorFlow's loop gains a few hundredths.
         by_kernel = "amx" in gru.KERNELS and _runs_natively(

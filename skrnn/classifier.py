@@ -55,14 +55,13 @@ def _of_indicator(class_weight, y) -> np.ndarray:
             f"`class_weight` should be 'balanced' or a list of {y.shape[1]} dicts. Got "
             f"{class_weight!r}."
         )
+    weight = np.ones(y.shape[0])
     # `compute_sample_weight` knows only the values that these texts have.
     values = np.arange(2)
-    columns = (y.toarray() if issparse(y) else y).T.astype(int)
-    weights = [
-        _by_label(one, values)[column]
-        for one, column in zip(of_columns, columns, strict=True)
-    ]
-    return np.prod(weights, axis=0)
+    for i, of_column in enumerate(of_columns):
+        column = y[:, [i]].toarray()[:, 0] if issparse(y) else y[:, i]
+        weight *= _by_label(of_column, values)[column.astype(int)]
+    return weight
 
 
 def _gives_probabilities(classifier) -> bool:
@@ -504,7 +503,7 @@ callable, default="log_loss"
             weight = sample_weight * of_class[np.searchsorted(classes, y)]
         if not np.isfinite(weight).all() or (weight < 0).any():
             raise ValueError(
-                f"`class_weight` should hold finite numbers of at least 0, got "
+                "`class_weight` should hold finite numbers of at least 0, got "
                 f"{self.class_weight!r}."
             )
         return weight

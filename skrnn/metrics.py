@@ -13,12 +13,14 @@ _OF_KERAS = [one for one in vars(keras.metrics).values() if callable(one)]
 # Beginnings of their names, in small letters and without underscores.
 _OF_CLASS_NUMBERS = "sparse"
 _OF_HIGHEST_COLUMN = ("categorical", "topkcategorical", "onehot")
+_F_SCORES = ("f1score", "fbetascore")
 _OF_CLASSES = (
     _OF_CLASS_NUMBERS,
     *_OF_HIGHEST_COLUMN,
-    *("acc", "auc", "bce", "binary", "ce", "crossentropy", "f1score", "false"),
-    *("fbetascore", "hinge", "iou", "meaniou", "precision", "recall", "sensitivity"),
-    *("specificity", "squaredhinge", "true"),
+    *_F_SCORES,
+    *("acc", "auc", "bce", "binary", "ce", "crossentropy", "false", "hinge", "iou"),
+    *("meaniou", "precision", "recall", "sensitivity", "specificity", "squaredhinge"),
+    "true",
 )
 
 # Keras' arguments, and the parameters that they come from.
@@ -46,15 +48,18 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
     ------
     InvalidParameterError
         If a metric is of classes where there are values, wants the numbers of classes,
-        or takes one of several columns for the only right one where that is not so.
+        compares probabilities with 0 and 1, or takes one of several columns for the
+        only right one where that is not so.
     """
     for argument, parameter in _PARAMETERS.items():
         for metric in keras.tree.flatten(arguments.get(argument)):
             name = _name_in_keras(metric)
-            of_numbers = name.startswith(_OF_CLASS_NUMBERS)
+            # Means of intersections over unions, too, where they are not told.
+            of_numbers = name.startswith(_OF_CLASS_NUMBERS) or (
+                name in ("iou", "meaniou") and getattr(metric, "sparse_y_pred", True)
+            )
             of_highest = name.startswith(_OF_HIGHEST_COLUMN) or (
-                type(metric) in (keras.metrics.FBetaScore, keras.metrics.F1Score)
-                and metric.threshold is None
+                name in _F_SCORES and getattr(metric, "threshold", None) is None
             )
             if activation == "linear":
                 if not name.startswith(_OF_CLASSES):
@@ -64,7 +69,11 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
             elif of_numbers:
                 wants = "a column of 0 and 1 for each class"
                 what = "sees the numbers of classes"
-                instead = "'accuracy' and the categorical metrics say the same"
+                instead = "'accuracy' says the same"
+            elif name == "accuracy" and not isinstance(metric, str):
+                wants = "probabilities"
+                what = "looks whether they are 0 or 1 exactly"
+                instead = "'accuracy', in small letters, is the share of right labels"
             elif of_highest and activation == "sigmoid":
                 wants = "columns of 0 and 1 that are right or wrong each by itself"
                 what = "takes the highest of all columns for the only right one"
@@ -92,7 +101,7 @@ def of_each_label(arguments: Mapping) -> dict:
     """
 
     def replaced(metric):
-        if metric in ("accuracy", "acc"):
+        if isinstance(metric, str) and metric.lower() in ("accuracy", "acc"):
             return keras.metrics.BinaryAccuracy(name=metric)
         return metric
 

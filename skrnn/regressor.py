@@ -199,7 +199,7 @@ class or callable, default="squared_error"
     def _loss_and_arguments(self, target_encoder: ValueEncoder):
         width = self._routed().get("loss__delta", 1.0)
         if self.loss in ("huber", keras.losses.Huber) and not (
-            isinstance(width, Real) and width > 0
+            isinstance(width, Real) and 0 < width < np.inf
         ):
             raise InvalidParameterError(
                 "The 'loss__delta' parameter must be a float in the range (0.0, inf). "

@@ -204,18 +204,21 @@ class RoutedEstimator(BaseEstimator):
 
 def _refuse_what_nothing_takes(given: dict, parameter: str, value) -> None:
     """Refuse routed names of a metric or a callback that there is not."""
+    keys = []
+    if isinstance(value, dict):
+        keys = [str(key) for key in value]
+    elif isinstance(value, (list, tuple)):
+        keys = [str(number) for number in range(len(value))]
     for name in given:
         if not name.startswith(f"{parameter}__"):
             continue
         if value is None:
             raise InvalidParameterError(f"{name} needs `{parameter}` to go to.")
-        number = name.split("__")[1]
-        n_values = len(value) if isinstance(value, (list, tuple)) else 1
-        if number.isdecimal() and int(number) >= n_values:
-            raise InvalidParameterError(
-                f"{name} is for number {number} of `{parameter}`, counted from 0, "
-                f"which has {n_values}."
-            )
+        key, *argument = name.split("__")[1:]
+        # Or else it is an argument of all, with arguments of its own.
+        if argument and key not in keys and f"{parameter}__{key}" not in given:
+            has = f"which has {', '.join(keys)}" if keys else "which is a single one"
+            raise InvalidParameterError(f"{name} is for {key} of `{parameter}`, {has}.")
 
 
 def _holds(values, one) -> bool:

@@ -51,7 +51,7 @@ def check_targets(y, estimator_name: str):
             y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
         )
     except ValueError as error:
-        if not isinstance(y, list) or len({np.size(one) for one in y}) < 2:
+        if not isinstance(y, (list, tuple)) or len(set(map(_n_columns, y))) < 2:
             raise
         raise ValueError(
             "`y` holds lists of different lengths. It should have one number of "
@@ -61,6 +61,10 @@ def check_targets(y, estimator_name: str):
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return y
+
+
+def _n_columns(of_text) -> int:
+    return len(of_text) if isinstance(of_text, (list, tuple)) else 1
 
 
 def check_present(values, name: str) -> None:
@@ -354,8 +358,8 @@ class ValueEncoder(BaseEstimator):
             self.scale_ = np.where(constant, 1.0, span * np.sqrt(variance))
         if not np.isfinite([self.mean_, self.scale_]).all():
             raise ValueError(
-                "The values of `y` are too far apart for their mean and standard "
-                f"deviation to be numbers: from {columns.min():g} to "
+                "The values of `y` are too large, or too far apart, for their mean and "
+                f"standard deviation to be numbers: from {columns.min():g} to "
                 f"{columns.max():g}. Divide them."
             )
         return self

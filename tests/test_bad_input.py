@@ -165,6 +165,8 @@ def test_an_indicator_of_other_numbers_than_0_and_1(values, container):
         (None, "requires y to be passed, but the target y is None"),
         (np.zeros((16, 2, 2)), "dim 3|3 dim"),
         ([["a"], ["a", "b"]] * 8, r"lists of different lengths.*MultiLabelBinarizer"),
+        ((["a"], ["a", "b"]) * 8, r"lists of different lengths.*MultiLabelBinarizer"),
+        ([[1, [2, 3]], [1]] * 8, "lists of different lengths"),
     ],
 )
 def test_bad_labels(y, message):

@@ -312,20 +312,86 @@ def test_metrics_of_the_highest_column_need_several_classes(metric):
         ({"metrics__name": "mine"}, "metrics__name needs `metrics`"),
         (
             {"metrics": [keras.metrics.AUC], "metrics__1__name": "mine"},
-            "metrics__1__name is for number 1 of `metrics`, .* which has 1",
+            "metrics__1__name is for 1 of `metrics`, which has 0",
         ),
         (
             {
                 "callbacks": [keras.callbacks.EarlyStopping],
                 "callbacks__2__patience": 3,
             },
-            "callbacks__2__patience is for number 2",
+            "callbacks__2__patience is for 2 of `callbacks`",
+        ),
+        (
+            {
+                "callbacks": {"stop": keras.callbacks.EarlyStopping},
+                "callbacks__stpo__patience": 3,
+            },
+            "callbacks__stpo__patience is for stpo of `callbacks`, which has stop",
+        ),
+        (
+            {
+                "callbacks": keras.callbacks.EarlyStopping,
+                "callbacks__0__patience": 3,
+            },
+            "callbacks__0__patience is for 0 of `callbacks`, which is a single one",
         ),
     ],
 )
 def test_arguments_that_nothing_takes_are_refused(params, named):
     with pytest.raises(ValueError, match=named):
         classifier(**params).fit(TEXTS, LABELS)
+
+
+class StopAfter(keras.callbacks.Callback):
+    def __init__(self, n_epochs=3):
+        super().__init__()
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 >= self.n_epochs
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"callbacks": {"0": StopAfter}, "callbacks__0__n_epochs": 1},
+        {"callbacks": [StopAfter], "callbacks__n_epochs": 1},
+        {"callbacks": StopAfter, "callbacks__0": 1},
+    ],
+    ids=["key", "all", "position"],
+)
+def test_arguments_that_something_takes_are_routed(params):
+    assert classifier(**params, epochs=5).fit(TEXTS, LABELS).n_iter_ == 1
+
+
+@pytest.mark.parametrize("metric", ["f1_score", keras.metrics.FBetaScore])
+def test_f_scores_by_name_have_no_threshold(metric):
+    with pytest.raises(ValueError, match=r"weighted_metrics' parameter .*highest"):
+        classifier(compile__weighted_metrics=[metric]).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("metric", "named"),
+    [
+        ("Accuracy", "'accuracy', in small letters"),
+        (keras.metrics.Accuracy(), "'accuracy', in small letters"),
+        (keras.metrics.MeanIoU(2), "sees the numbers of classes"),
+        (keras.metrics.IoU(2, [0]), "sees the numbers of classes"),
+    ],
+    ids=["name", "accuracy", "mean", "iou"],
+)
+@pytest.mark.parametrize("y", [TOPICS, MULTILABEL], ids=["classes", "labels"])
+def test_metrics_of_what_probabilities_are_not(metric, named, y):
+    with pytest.raises(ValueError, match=named):
+        classifier(metrics=[metric]).fit(TOPIC_TEXTS, y)
+
+
+def test_accuracy_of_labels_in_capitals():
+    fitted = classifier(compile__weighted_metrics=["Accuracy"], epochs=1, dropout=0)
+    fitted.set_params(embedding_dropout=0, learning_rate=1e-9)
+    fitted.fit(TOPIC_TEXTS, MULTILABEL)
+    right = np.mean(fitted.predict(TOPIC_TEXTS) == MULTILABEL)
+    np.testing.assert_allclose(fitted.history_["Accuracy"], [right], rtol=1e-6)
 
 
 def test_f_score_of_labels_has_a_threshold():
