@@ -293,7 +293,7 @@ def test_metrics_of_class_numbers_are_refused(metric):
         "TopKCategoricalAccuracy",
         keras.metrics.CategoricalCrossentropy(),
         keras.metrics.categorical_accuracy,
-        keras.metrics.OneHotMeanIoU(2),
+        keras.metrics.OneHotMeanIoU(3),
         keras.metrics.F1Score(),
     ],
     ids=["snake", "camel", "instance", "function", "iou", "f1"],
