@@ -22,6 +22,13 @@ from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder, check_present
 
 
+def _refusal(class_weight) -> ValueError:
+    return ValueError(
+        "`class_weight` should hold finite numbers of at least 0, got "
+        f"{class_weight!r}."
+    )
+
+
 def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
     """The weight of each class; 1 where it has none and all names are classes."""
     # Labels as they are: `compute_class_weight` looks for the number in "1".
@@ -36,10 +43,7 @@ def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
     try:
         return np.array([class_weight.get(label, 1.0) for label in classes], float)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            "`class_weight` should hold finite numbers of at least 0, got "
-            f"{class_weight!r}."
-        ) from error
+        raise _refusal(class_weight) from error
 
 
 def _of_indicator(class_weight, y) -> np.ndarray:
@@ -502,10 +506,7 @@ callable, default="log_loss"
                 of_class = _by_label(self.class_weight, classes)
             weight = sample_weight * of_class[np.searchsorted(classes, y)]
         if not np.isfinite(weight).all() or (weight < 0).any():
-            raise ValueError(
-                "`class_weight` should hold finite numbers of at least 0, got "
-                f"{self.class_weight!r}."
-            )
+            raise _refusal(self.class_weight)
         return weight
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
