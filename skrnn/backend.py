@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -321,7 +322,8 @@ def feed(batches: keras.utils.PyDataset):
     Parameters
     ----------
     batches : keras.utils.PyDataset
-        Gives tuples of arrays, the first of shape (batch, steps).
+        Gives tuples of arrays, the first of shape (batch, steps). To be held by the
+        caller for as long as it is read.
 
     Returns
     -------
@@ -331,9 +333,12 @@ def feed(batches: keras.utils.PyDataset):
     if not ON_TENSORFLOW:
         return batches
 
+    # TensorFlow keeps the generator, and all that it holds, for the process' life.
+    held_by_caller, n_batches = weakref.ref(batches), len(batches)
+
     def epoch():
-        for i in range(len(batches)):
-            yield batches[i]
+        for i in range(n_batches):
+            yield held_by_caller()[i]
 
     # Keras would look at two batches and, were they of one length, take it for the
     # length of all.

@@ -212,8 +212,9 @@ class SequenceModel(keras.Model):
         reshuffle = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
+        to_validate = None
         if validation_data is not None:
-            validation_data = feed(LengthSortedBatches(*validation_data, **sizes))
+            to_validate = LengthSortedBatches(*validation_data, **sizes)
         n_updates = len(batches) * (epochs - initial_epoch)
         self._schedule(n_updates if decay else None)
         with gradients_forgotten():
@@ -221,7 +222,7 @@ class SequenceModel(keras.Model):
                 feed(batches),
                 epochs=epochs,
                 initial_epoch=initial_epoch,
-                validation_data=validation_data,
+                validation_data=None if to_validate is None else feed(to_validate),
                 shuffle=False,
                 callbacks=[reshuffle, *callbacks],
                 **kwargs,

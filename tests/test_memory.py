@@ -1,12 +1,16 @@
-"""What was freed is the system's again."""
+"""What was freed is the system's again, and what a fit learned from is freed."""
 
+import gc
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus import LABELS, TEXTS, TINY
 
-from skrnn import memory
+from skrnn import RNNTextClassifier, memory
+from skrnn._keras import keras
+from skrnn.sequences import Sequences
 
 RESIDENT = re.compile(r"^VmRSS:\s*(\d+) kB$", re.M)
 
@@ -31,3 +35,28 @@ def test_memory_is_given_back():
 def test_memory_is_kept_where_the_system_cannot_be_told(monkeypatch):
     monkeypatch.setattr(memory, "_TRIM", None)
     memory.give_back()
+
+
+def n_sequences():
+    gc.collect()
+    return sum(isinstance(one, Sequences) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_fit_keeps_no_texts(early_stopping):
+    before = n_sequences()
+    classifier = RNNTextClassifier(**{**TINY, "early_stopping": early_stopping})
+    classifier.fit(TEXTS, LABELS)
+    assert n_sequences() == before
+
+
+def test_a_fit_that_is_broken_off_keeps_no_texts():
+    def stop(batch, logs):
+        raise KeyboardInterrupt
+
+    before = n_sequences()
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    classifier = RNNTextClassifier(**TINY, callbacks=callback)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(TEXTS, LABELS)
+    assert n_sequences() == before
