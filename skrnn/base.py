@@ -44,7 +44,7 @@ from skrnn.targets import check_sample_weight, check_targets
 from skrnn.texts import check_texts
 from skrnn.tokenizer import Tokenizer
 from skrnn.training import train
-from skrnn.training_data import TrainingData, hold_out
+from skrnn.training_data import TrainingData, hold_out, positions_of
 from skrnn.vectors import embedding_matrix, read_vectors
 from skrnn.wide import Blend, WidePart
 
@@ -88,6 +88,11 @@ def _series(version: str) -> list[str]:
     """The releases that a file may go between: those of a major, or of a minor of 0."""
     numbers = version.split(".")
     return numbers[:2] if numbers[0] == "0" else numbers[:1]
+
+
+def _positions(weight: np.ndarray) -> np.ndarray | slice:
+    """Of what has weight; of all that is a slice, which copies nothing."""
+    return slice(None) if weight.all() else np.flatnonzero(weight)
 
 
 def _of_mean_one(weight: np.ndarray) -> np.ndarray:
@@ -384,6 +389,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             # shape the vectors that the embedding starts from.
             seen = learned_from if early_stopping else None
             tokenizer, sequences = self._learn_vocabulary(texts, seen)
+            if whole:
+                give_back()
             model = self._build_model(
                 tokenizer,
                 sequences if seen is None else sequences[seen],
@@ -417,7 +424,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             learned, to_stop = data.learned_from(), data.kept_aside()
             kept_aside = to_stop if to_weigh is data else to_weigh.kept_aside()
             # Training needs the memory of long texts, and of a second copy of others.
-            del sequences, data, to_weigh, targets, weight
+            del sequences, data, to_weigh, targets, weight, learned_from, held_out
             if whole:
                 give_back()
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
@@ -434,6 +441,9 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                     decay=whole,
                     verbose=min(int(self.verbose), 2),
                 )
+                del learned, to_stop
+                if whole:
+                    give_back()
                 if has_wide and not can_weigh:
                     blend = self.blend_
                 if has_wide and blend is None:
@@ -460,14 +470,16 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         all not count; then they are here, with a weight of 0.
         """
         targets = target_encoder.transform(y)
-        kept = np.flatnonzero(weight)
+        kept = _positions(weight)
         weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
         if weight.any():
             # A text without weight lends its label, and not even its words.
-            kept = np.flatnonzero(weight)
+            kept = _positions(weight)
         elif whole:
             raise ValueError("`class_weight` leaves no text any weight.")
-        return [texts[i] for i in kept], y[kept], targets[kept], weight[kept]
+        if not isinstance(kept, slice):
+            texts = [texts[i] for i in kept]
+        return texts, y[kept], targets[kept], weight[kept]
 
     def _learn_vocabulary(self, texts, seen) -> tuple[Tokenizer, Sequences]:
         """The tokenizer of the texts seen, None for all; and all of them as ids."""
@@ -506,7 +518,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         """Positions of the texts to train the network with, and of those held out."""
         n_texts = y.shape[0]
         if not early_stopping and (not has_wide or n_texts < _LEAST_TEXTS_TO_SPLIT):
-            return np.arange(n_texts), np.arange(0)
+            return positions_of(n_texts), positions_of(0)
         try:
             return hold_out(
                 n_texts,

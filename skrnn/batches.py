@@ -55,12 +55,15 @@ class LengthSortedBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.sizes_an_octave = sizes_an_octave
         self.random_state = random_state
-        self._lengths = sequences.lengths
-        self._batches = self._cut(np.arange(len(sequences)))
+        # Of very many texts each number takes memory that training needs.
+        self._lengths = sequences.lengths.astype(np.int32)
+        self._batches = self._cut(self._all_texts())
 
     def shuffle(self) -> None:
         """Draw new batches and a new order of them."""
-        texts = self.random_state.permutation(len(self.sequences))
+        self._batches = None
+        texts = self._all_texts()
+        self.random_state.shuffle(texts)
         pool_size = _BATCHES_A_POOL * self.batch_size
         batches = [
             batch
@@ -69,6 +72,9 @@ class LengthSortedBatches(keras.utils.PyDataset):
         ]
         order = self.random_state.permutation(len(batches))
         self._batches = [batches[i] for i in order]
+
+    def _all_texts(self) -> np.ndarray:
+        return np.arange(len(self.sequences), dtype=np.int32)
 
     def _cut(self, texts: np.ndarray) -> list[np.ndarray]:
         texts = texts[np.argsort(self._lengths[texts], kind="stable")]

@@ -9,7 +9,12 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import LinearOperator, cg
 from scipy.special import expit, log_expit
 
+from skrnn.memory import give_back
+from skrnn.native.marks import PackedMarks
 from skrnn.threads import in_threads
+
+# Of some texts; products are all that is asked of them.
+Marks = csr_matrix | PackedMarks
 
 # As good as converged: more precise weights scored texts held out no better.
 _TOLERANCE = 1e-3
@@ -57,7 +62,7 @@ class Squared:
         return scores - targets, np.ones_like(scores)
 
 
-def with_texts(marks: list[csr_matrix]) -> Iterator[tuple[csr_matrix, slice]]:
+def with_texts(marks: list[Marks]) -> Iterator[tuple[Marks, slice]]:
     """Give each part of the marks, and which of all texts it has."""
     stop = 0
     for part in marks:
@@ -69,20 +74,20 @@ class Inputs:
     """Marks, each times its column's factor, in rows of norm 1, and a column of ones.
 
     They are never made: the factors go to the weights, which are fewer, and a text's
-    norm to its score. So the marks serve all outputs, and take what SciPy needs for
+    norm to its score. So the marks serve all outputs, and take no more memory than
     where they stand. Numbers of texts, and sums over a part, are of single precision,
     in which products are faster; sums of all texts and the weights are of double.
 
     Parameters
     ----------
-    marks : list of csr_matrix, each of shape (n_texts_of_part, n_features)
-        The texts' marks, in parts, float32.
+    marks : list of Marks, each of shape (n_texts_of_part, n_features)
+        The texts' marks, in parts.
 
     factors : ndarray of shape (n_features,)
         One for each column.
     """
 
-    def __init__(self, marks: list[csr_matrix], factors: np.ndarray):
+    def __init__(self, marks: list[Marks], factors: np.ndarray):
         self._factors = factors
         squares = factors.astype(np.float32) ** 2
         self._parts = list(with_texts(marks))
@@ -189,10 +194,13 @@ def fit_linear(
     flat = np.zeros(inputs.shape[1])
     flat[-1] = intercept
     objective.stand_at(flat)
+    del flat
     tolerance = _TOLERANCE * np.linalg.norm(objective.gradient)
     if start is not None:
         objective.stand_at(start)
     for _ in range(_MOST_STEPS):
+        # What threads let go of in products; it would add up.
+        give_back()
         if np.linalg.norm(objective.gradient) <= tolerance:
             break
         # Where nothing is lower, what is left to gain is less than rounding.
@@ -225,28 +233,40 @@ class _Objective:
         total = sample_weight.sum(dtype=np.float64)
         self._inputs = inputs
         self._loss = loss
-        self._targets = targets.astype(np.float32)
-        self._importance = (sample_weight / total).astype(np.float32)
+        self._targets = targets.astype(np.float32, copy=False)
+        self._sample_weight = sample_weight.astype(np.float32, copy=False)
+        self._share = np.float32(1 / total)
         self._decay = 1 / (strength * total)
-        # Of each text: its score, what a step adds to that, the second derivative.
-        self._scores, self._change, self._curvatures = (
-            np.empty(len(targets), np.float32) for _ in range(3)
-        )
 
     def stand_at(self, weights: np.ndarray) -> None:
         """Begin at these weights."""
         self.weights = weights.astype(np.float64)
-        self._score(self.weights, self._scores)
+        self._scores = self._score(self.weights)
         self._differentiate()
 
     def newton_direction(self) -> np.ndarray:
         """Tell where the minimum would be if the slopes changed as they do here."""
+        curvatures = np.empty_like(self._scores)
+
+        def curve(_, texts):
+            _, second = self._slopes(texts)
+            curvatures[texts] = self._importance(texts) * second
+
+        for _ in self._inputs.each_part(curve):
+            pass
+
+        def product(direction):
+            """How much the slopes change with a step in a direction."""
+            weighted = self._inputs.weighted(direction)
+            change = self._inputs.summed(
+                lambda part, texts: curvatures[texts] * weighted(part, texts)
+            )
+            change[:-1] += self._decay * direction[:-1]
+            return change.astype(np.float32)
+
         n_weights = len(self.weights)
-        hessian = LinearOperator(
-            (n_weights, n_weights), matvec=self._hessian_product, dtype=np.float32
-        )
         direction, _ = cg(
-            hessian,
+            LinearOperator((n_weights, n_weights), matvec=product, dtype=np.float32),
             -self.gradient.astype(np.float32),
             rtol=self._loss.precision_of_a_step,
             maxiter=_MOST_PRODUCTS_A_STEP,
@@ -255,46 +275,46 @@ class _Objective:
 
     def descend(self, direction: np.ndarray) -> bool:
         """Go there, or half as far until that is lower; tell whether it was found."""
-        self._score(direction, self._change)
-        slope, before = self.gradient @ direction, self._value(direction, 0.0)
+        change = self._score(direction)
+
+        def value(step):
+            def of_part(_, texts):
+                moved = self._scores[texts] + np.float32(step) * change[texts]
+                losses = self._loss.losses(moved, self._targets[texts])
+                return (self._importance(texts) * losses).sum(dtype=np.float64)
+
+            mean = sum(losses for losses, _ in self._inputs.each_part(of_part))
+            kept_small = self.weights[:-1] + step * direction[:-1]
+            return mean + self._decay * (kept_small @ kept_small) / 2
+
+        slope, before = self.gradient @ direction, value(0.0)
         for step in 0.5 ** np.arange(_MOST_HALVINGS):
-            promised = _LEAST_DESCENT * step * slope
-            if self._value(direction, step) <= before + promised:
+            if value(step) <= before + _LEAST_DESCENT * step * slope:
                 self.weights += step * direction
-                self._scores += np.float32(step) * self._change
+                self._scores += np.float32(step) * change
                 self._differentiate()
                 return True
         return False
 
-    def _score(self, weights: np.ndarray, scores: np.ndarray) -> None:
+    def _score(self, weights: np.ndarray) -> np.ndarray:
+        """The score of each text, float32."""
+        scores = np.empty(self._inputs.shape[0], np.float32)
         weighted = self._inputs.weighted(weights)
         for of_part, texts in self._inputs.each_part(weighted):
             scores[texts] = of_part
-
-    def _value(self, direction: np.ndarray, step: float) -> float:
-        def of_part(_, texts):
-            moved = self._scores[texts] + np.float32(step) * self._change[texts]
-            losses = self._loss.losses(moved, self._targets[texts])
-            return (self._importance[texts] * losses).sum(dtype=np.float64)
-
-        mean = sum(losses for losses, _ in self._inputs.each_part(of_part))
-        kept_small = self.weights[:-1] + step * direction[:-1]
-        return mean + self._decay * (kept_small @ kept_small) / 2
+        return scores
 
     def _differentiate(self) -> None:
         def slopes(_, texts):
-            first, second = self._loss.slopes(self._scores[texts], self._targets[texts])
-            self._curvatures[texts] = self._importance[texts] * second
-            return self._importance[texts] * first
+            first, _ = self._slopes(texts)
+            return self._importance(texts) * first
 
         self.gradient = self._inputs.summed(slopes)
         self.gradient[:-1] += self._decay * self.weights[:-1]
 
-    def _hessian_product(self, direction: np.ndarray) -> np.ndarray:
-        """How much the slopes change with a step in a direction."""
-        weighted = self._inputs.weighted(direction)
-        product = self._inputs.summed(
-            lambda part, texts: self._curvatures[texts] * weighted(part, texts)
-        )
-        product[:-1] += self._decay * direction[:-1]
-        return product.astype(np.float32)
+    def _slopes(self, texts: slice):
+        return self._loss.slopes(self._scores[texts], self._targets[texts])
+
+    def _importance(self, texts: slice) -> np.ndarray:
+        """The share of each text in the mean."""
+        return self._sample_weight[texts] * self._share

@@ -52,7 +52,7 @@ class TrainingData:
 
     def with_nothing_held_out(self) -> TrainingData:
         """The same texts, all of them to learn from."""
-        everything = np.arange(len(self.targets))
+        everything = positions_of(len(self.targets))
         return replace(self, train=everything, held_out=everything[:0])
 
     def fingerprint(self) -> bytes:
@@ -64,6 +64,11 @@ class TrainingData:
 
     def _part(self, texts: np.ndarray) -> Part:
         return self.read[texts], self.targets[texts], self.weight[texts]
+
+
+def positions_of(n_texts: int) -> np.ndarray:
+    """The positions of so many texts, of as few bytes as will do."""
+    return np.arange(n_texts, dtype=np.int32)
 
 
 def hold_out(
@@ -106,5 +111,5 @@ def hold_out(
         if min(n_of_label) < 2 or fewest < len(n_of_label):
             strata = None
     return train_test_split(
-        np.arange(n_texts), test_size=fraction, random_state=seed, stratify=strata
+        positions_of(n_texts), test_size=fraction, random_state=seed, stratify=strata
     )

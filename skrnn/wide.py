@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
 from scipy.special import log_softmax, softmax
 
-from skrnn.linear import Inputs, Logistic, Squared, fit_linear, with_texts
+from skrnn.linear import Inputs, Logistic, Marks, Squared, fit_linear, with_texts
 from skrnn.memory import give_back
 from skrnn.ngrams import LEAST_TEXTS, NGrams
 from skrnn.sequences import Sequences
@@ -87,13 +86,13 @@ class WidePart:
         """
         # In double precision these would take more memory for a million short texts
         # than all weights do.
-        sample_weight = sample_weight.astype(np.float32)
+        sample_weight = sample_weight.astype(np.float32, copy=False)
         n_outputs = targets.shape[1]
         most = min(_MOST_FEATURES, _MOST_WEIGHTS // n_outputs)
         self._ngrams = NGrams(self.n_ids, max_n=self.max_n, max_features=most)
         self._ngrams.fit(sequences)
         give_back()
-        marks = self._ngrams.transform(sequences)
+        marks = self._ngrams.packed(sequences)
         give_back()
         scores = np.empty((len(held_out), n_outputs))
         learned = [None] * n_outputs
@@ -166,7 +165,10 @@ class WidePart:
         self._intercepts = np.empty(shape[1])
         for i, target in enumerate(targets.T):
             ratios, weights = self._learn_one(
-                marks, target.astype(np.float32), sample_weight, start=learned[i]
+                marks,
+                target.astype(np.float32, copy=False),
+                sample_weight,
+                start=learned[i],
             )
             self._weights[:, i] = weights[:-1] * ratios
             self._squares[:, i] = ratios**2
@@ -178,7 +180,8 @@ class WidePart:
         signed = 2.0 * target - 1.0 if self.of_classes else target
         ratios = _log_count_ratios(marks, signed, sample_weight)
         constant = self._constant(signed, sample_weight)
-        if not ratios.any() or len(np.unique(target[sample_weight > 0])) < 2:
+        del signed
+        if not ratios.any() or not np.ptp(target[sample_weight > 0]):
             return np.zeros_like(ratios), np.append(np.zeros(len(ratios)), constant)
         with one_blas_thread():
             weights = fit_linear(
@@ -290,7 +293,7 @@ class Blend:
         return (factors[0] * network + factors[1] * wide).astype(np.float32)
 
 
-def _log_count_ratios(marks: list[csr_matrix], signed, sample_weight) -> np.ndarray:
+def _log_count_ratios(marks: list[Marks], signed, sample_weight) -> np.ndarray:
     """How much more often each n-gram stands above than below, as a logarithm.
 
     0 where too few texts of any weight hold one: what only texts held out have besides
@@ -306,7 +309,7 @@ def _log_count_ratios(marks: list[csr_matrix], signed, sample_weight) -> np.ndar
     return ratios
 
 
-def _count(marks: list[csr_matrix], weight: np.ndarray) -> np.ndarray:
+def _count(marks: list[Marks], weight: np.ndarray) -> np.ndarray:
     """The sum of the weights of each n-gram's texts."""
     counts = np.zeros(marks[0].shape[1])
     for part, texts in with_texts(marks):

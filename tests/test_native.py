@@ -22,7 +22,7 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
-from skrnn.native import embedding, gru, ngrams, words
+from skrnn.native import embedding, gru, marks, ngrams, words
 from skrnn.native.binding import library_with, structure
 
 # Such processors without AVX2 are rare enough to be told of.
@@ -47,7 +47,12 @@ IN_BFLOAT16 = [one for one in gru.KERNELS if gru.precision_of(one) == "bfloat16"
 
 def test_a_kernel_is_there_where_it_can_be_compiled():
     # Each alone can be missing, where the library is of another state of the code.
-    others = words.IS_COMPILED, ngrams.IS_COMPILED, embedding.LIBRARY
+    others = (
+        words.IS_COMPILED,
+        ngrams.IS_COMPILED,
+        marks.IS_COMPILED,
+        embedding.LIBRARY,
+    )
     assert gru.fastest_kernel("float32") and all(others), (
         "Reinstall skrnn, and look at what the compiler says: pip install -v -e ."
     )

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
-from scipy.sparse import vstack
+from scipy.sparse import csr_matrix, vstack
 from scipy.special import expit
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -35,13 +35,20 @@ from sklearn.preprocessing import StandardScaler, normalize
 from skrnn import RNNTextClassifier
 from skrnn._patterns import word_pattern
 from skrnn.datasets import load_docstrings
+from skrnn.native import marks as native_marks
 from skrnn.native import ngrams as native
+from skrnn.native.marks import PackedMarks, pack
 from skrnn.ngrams import NGrams
 from skrnn.sequences import Sequences
 from skrnn.tokenizer import Tokenizer
 from skrnn.wide import Blend, WidePart
 
 CORPUS = st.lists(st.text("abc", max_size=12), min_size=1, max_size=8)
+
+
+where_marks_are_packed = pytest.mark.skipif(
+    not native_marks.IS_COMPILED, reason="Nothing was compiled here that packs marks"
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +112,7 @@ def test_texts_taken_in_parts_give_the_same_ngrams(
     monkeypatch.setattr("skrnn.ngrams._MARKS_A_PART", marks_a_part)
     ngrams = learn()
     assert len(ngrams.transform(sequences)) > 1
+    assert len(ngrams.packed(sequences)) > 1
     assert_array_equal(ngrams._keys, expected._keys)
     assert (all_marks(ngrams, tokenizer, MANY_TEXTS) != whole).nnz == 0
 
@@ -130,6 +138,54 @@ def test_compiled_functions_find_the_ngrams_that_numpy_does(n_ids, lists, max_n,
         expected = vstack(plain.fit(sequences).transform(sequences))
     assert_array_equal(compiled._keys, plain._keys)
     assert (found != expected).nnz == 0
+
+
+@where_marks_are_packed
+@given(st.data())
+def test_products_of_packed_marks_are_those_of_scipy(data):
+    # Columns that lie farther apart than two bytes tell, exactly as far, and nearer.
+    n_columns = data.draw(st.sampled_from([1, 300, 2**16 - 1, 2**16, 2**18 + 7]))
+    at = {0, 1, n_columns - 1, 2**16 - 2, 2**16 - 1, 2**16, 2**17 - 2, 2**17 - 1}
+    column = st.integers(0, n_columns - 1) | st.sampled_from(
+        sorted(one for one in at if one < n_columns)
+    )
+    lists = data.draw(st.lists(st.lists(column, max_size=40, unique=True), min_size=1))
+    columns = np.array([one for text in lists for one in text], np.int32)
+    n_of_texts = np.array([len(text) for text in lists], np.int32)
+    stops = np.concatenate([[0], np.cumsum(n_of_texts)])
+    expected = csr_matrix(
+        (np.ones(len(columns), np.float32), columns.copy(), stops),
+        shape=(len(lists), n_columns),
+    )
+    packed = PackedMarks(*pack(columns, n_of_texts, n_columns), n_columns)
+    assert packed.shape == expected.shape
+    # Whole numbers, of which float32 sums are exact in any order.
+    random = np.random.default_rng(0)
+    of_texts, of_columns = (
+        random.integers(-9, 10, size).astype(np.float32) for size in packed.shape
+    )
+    assert_array_equal(packed @ of_columns, expected @ of_columns)
+    assert_array_equal(packed.T @ of_texts, expected.T @ of_texts)
+
+
+@where_marks_are_packed
+def test_marks_of_a_text_with_very_many():
+    columns = np.random.default_rng(0).permutation(10**5).astype(np.int32)
+    packed = PackedMarks(*pack(columns, np.array([10**5], np.int32), 10**5), 10**5)
+    of_columns = np.zeros(10**5, np.float32)
+    of_columns[::1000] = 1.0
+    assert_array_equal(packed @ of_columns, [100.0])
+    assert_array_equal(packed.T @ np.ones(1, np.float32), np.ones(10**5))
+
+
+@where_marks_are_packed
+def test_numbers_that_are_not_of_the_marks_size_are_refused():
+    of_two_texts = pack(np.array([0, 2], np.int32), np.array([1, 1], np.int32), 3)
+    packed = PackedMarks(*of_two_texts, 3)
+    with pytest.raises(ValueError, match=r"shape \(2, 3\).*\(4,\) columns"):
+        packed @ np.ones(4, np.float32)
+    with pytest.raises(ValueError, match=r"\(3,\) texts"):
+        packed.T @ np.ones(3, np.float32)
 
 
 def test_more_ngrams_than_were_expected():

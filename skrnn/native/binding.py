@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import mmap
 import os
 
 import numpy as np
@@ -90,6 +91,15 @@ def empty(shape, dtype=np.float32) -> np.ndarray:
     memory = np.empty(n_bytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
+
+
+def zeros_given_back(shape, dtype) -> np.ndarray:
+    """Make an array whose memory goes back to the system as soon as nothing holds it.
+
+    What a thread of its own frees, the C library keeps for such threads.
+    """
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return np.ndarray(shape, dtype, mmap.mmap(-1, max(n_bytes, 1)))
 
 
 def n_threads() -> int:

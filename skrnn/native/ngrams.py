@@ -11,7 +11,7 @@ import ctypes
 
 import numpy as np
 
-from skrnn.native.binding import library_with, point, structure
+from skrnn.native.binding import library_with, point, structure, zeros_given_back
 
 _KnownNGrams = structure(
     "known_ngrams", integers="n_keys slot_bits", arrays="keys:int64 slots:int32"
@@ -145,8 +145,10 @@ class KnownNGrams:
         is_done = False
         while not is_done:
             counts = _Counts(n, _SHARE_BITS, share, slot_bits)
-            keys = np.empty(2**slot_bits, np.int64)
-            n_texts, last_text = (np.zeros(2**slot_bits, np.int32) for _ in range(2))
+            keys = zeros_given_back(2**slot_bits, np.int64)
+            n_texts, last_text = (
+                zeros_given_back(2**slot_bits, np.int32) for _ in range(2)
+            )
             held_too = point(counts, keys=keys, n_texts=n_texts, last_text=last_text)
             is_done = self._call("count_ngrams", texts, counts)
             slot_bits += 1
