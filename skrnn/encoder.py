@@ -93,11 +93,12 @@ class SequenceEncoder(keras.Model):
         l2: float,
         precision: str,
         seed: int,
+        name: str = "sequence_encoder",
         **kwargs,
     ):
         # Not Keras' global policy, which another model of the process may have set.
         dtype = keras.config.floatx()
-        super().__init__(dtype=dtype, **kwargs)
+        super().__init__(dtype=dtype, name=name, **kwargs)
         self._config = MappingProxyType(
             {
                 "vocabulary_size": vocabulary_size,
@@ -136,10 +137,11 @@ class SequenceEncoder(keras.Model):
             embedding_size,
             implementation=self.implementation,
             seed=next(seeds),
+            name="embedding",
             dtype=dtype,
         )
         self.embedding_dropout = keras.layers.Dropout(
-            embedding_dropout, seed=next(seeds), dtype=dtype
+            embedding_dropout, seed=next(seeds), name="embedding_dropout", dtype=dtype
         )
         self.recurrent_layers = [
             CELLS[cell](
@@ -158,8 +160,10 @@ class SequenceEncoder(keras.Model):
             for reverse in self.directions
         ]
         self.dropouts = [
-            keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype)
-            for _ in range(n_layers - 1)
+            keras.layers.Dropout(
+                dropout, seed=next(seeds), name=f"dropout_{level}", dtype=dtype
+            )
+            for level in range(n_layers - 1)
         ]
 
     def build(self, input_shape):

@@ -64,11 +64,14 @@ class SequenceModel(keras.Model):
         dropout: float,
         l2: float,
         seed: int,
+        name: str = "sequence_model",
         **kwargs,
     ):
         # As the encoder's.
         dtype = keras.config.floatx()
-        super().__init__(dtype=dtype, **kwargs)
+        # Not numbered, as Keras would: TensorFlow keeps some memory for the process'
+        # life for each name that a variable ever had.
+        super().__init__(dtype=dtype, name=name, **kwargs)
         self._config = MappingProxyType(
             {
                 "n_outputs": n_outputs,
@@ -80,7 +83,9 @@ class SequenceModel(keras.Model):
         )
         self.encoder = encoder
         self.activation = keras.activations.get(activation)
-        self.dropout = keras.layers.Dropout(dropout, seed=seed, dtype=dtype)
+        self.dropout = keras.layers.Dropout(
+            dropout, seed=seed, name="dropout", dtype=dtype
+        )
         self.head = keras.layers.Dense(
             n_outputs,
             kernel_initializer=keras.initializers.GlorotUniform(seed=seed + 1),

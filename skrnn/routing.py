@@ -187,11 +187,7 @@ class RoutedEstimator(BaseEstimator):
         }
         chosen = {given[name] for name in given if name.endswith("__name")}
         # Others were named, or numbered where a user can see it.
-        _number_anew(
-            one
-            for one in made
-            if isinstance(one, keras.metrics.Metric) and one.name not in chosen
-        )
+        _number_anew(one for one in made if one.name not in chosen)
         return arguments
 
     def _build_callbacks(self) -> list:
@@ -238,18 +234,18 @@ def _refuse_names_of_losses(arguments: dict) -> None:
                 )
 
 
-def _number_anew(metrics: Iterable[keras.metrics.Metric]) -> None:
-    """Count from these metrics on in their names.
+def _number_anew(objects: Iterable) -> None:
+    """Count from these metrics and optimizers on in their names.
 
-    Keras counts all metrics of a class that the process has ever made: a second fit's
+    Keras counts all of a class that the process has ever made: a second fit's
     history, and what its callbacks look for, would have another name.
     """
     taken = Counter()
-    for metric in metrics:
+    for one in objects:
         # As Keras does, which has no public name for it.
-        words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(metric).__name__)
+        words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(one).__name__)
         name = re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
-        if re.fullmatch(rf"{name}(_\d+)?", metric.name):
+        if re.fullmatch(rf"{name}(_\d+)?", one.name):
             number = taken[name]
             taken[name] += 1
-            metric.name = f"{name}_{number}" if number else name
+            one.name = f"{name}_{number}" if number else name

@@ -92,3 +92,19 @@ def test_compiled_and_eager_networks_agree(binary):
     np.testing.assert_allclose(
         eager.decision_function(TEXTS), binary.decision_function(TEXTS), atol=1e-2
     )
+
+
+def test_names_do_not_count_the_fits_of_the_process():
+    # Nor does TensorFlow keep something for each name that there ever was.
+    def names():
+        fitted = RNNTextClassifier(**TINY, n_layers=2).initialize(TEXTS, LABELS)
+        model = fitted.model_
+        return [
+            model.name,
+            model.optimizer.name,
+            *(layer.name for layer in model._flatten_layers()),
+            *(variable.path for variable in model.trainable_variables),
+            *(variable.path for variable in model.optimizer.variables[2:]),
+        ]
+
+    assert names() == names()
