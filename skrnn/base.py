@@ -90,7 +90,7 @@ def _series(version: str) -> list[str]:
     return numbers[:2] if numbers[0] == "0" else numbers[:1]
 
 
-def _positions(weight: np.ndarray) -> np.ndarray | slice:
+def _with_weight(weight: np.ndarray) -> np.ndarray | slice:
     """Of what has weight; of all that is a slice, which copies nothing."""
     return slice(None) if weight.all() else np.flatnonzero(weight)
 
@@ -397,6 +397,7 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
                 target_encoder,
                 random_state,
             )
+            del seen
             cut_to = self.max_length, self.truncate
         weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
         data = TrainingData(
@@ -470,11 +471,11 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         all not count; then they are here, with a weight of 0.
         """
         targets = target_encoder.transform(y)
-        kept = _positions(weight)
+        kept = _with_weight(weight)
         weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
         if weight.any():
             # A text without weight lends its label, and not even its words.
-            kept = _positions(weight)
+            kept = _with_weight(weight)
         elif whole:
             raise ValueError("`class_weight` leaves no text any weight.")
         if not isinstance(kept, slice):

@@ -67,7 +67,7 @@ class TrainingData:
 
 
 def positions_of(n_texts: int) -> np.ndarray:
-    """The positions of so many texts, of as few bytes as will do."""
+    """The positions of so many texts, in four bytes each: of millions that counts."""
     return np.arange(n_texts, dtype=np.int32)
 
 

@@ -42,10 +42,12 @@ def n_sequences():
     return sum(isinstance(one, Sequences) for one in gc.get_objects())
 
 
+@pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_fit_keeps_no_texts(early_stopping):
+def test_a_fit_keeps_no_texts(early_stopping, wide):
     before = n_sequences()
-    classifier = RNNTextClassifier(**{**TINY, "early_stopping": early_stopping})
+    parameters = {**TINY, "early_stopping": early_stopping, "wide": wide}
+    classifier = RNNTextClassifier(**parameters)
     classifier.fit(TEXTS, LABELS)
     assert n_sequences() == before
 

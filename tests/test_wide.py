@@ -112,7 +112,6 @@ def test_texts_taken_in_parts_give_the_same_ngrams(
     monkeypatch.setattr("skrnn.ngrams._MARKS_A_PART", marks_a_part)
     ngrams = learn()
     assert len(ngrams.transform(sequences)) > 1
-    assert len(ngrams.packed(sequences)) > 1
     assert_array_equal(ngrams._keys, expected._keys)
     assert (all_marks(ngrams, tokenizer, MANY_TEXTS) != whole).nnz == 0
 
@@ -138,6 +137,29 @@ def test_compiled_functions_find_the_ngrams_that_numpy_does(n_ids, lists, max_n,
         expected = vstack(plain.fit(sequences).transform(sequences))
     assert_array_equal(compiled._keys, plain._keys)
     assert (found != expected).nnz == 0
+
+
+@pytest.mark.parametrize("are_packed", [native_marks.IS_COMPILED, False])
+@pytest.mark.parametrize("ids_a_part", [7, 2**17])
+def test_marks_for_products_are_those_of_the_matrix(
+    ids_a_part, are_packed, monkeypatch
+):
+    monkeypatch.setattr("skrnn.ngrams._IDS_A_PART", ids_a_part)
+    monkeypatch.setattr("skrnn.ngrams._MARKS_A_PART", ids_a_part)
+    # Of a library that is left over, functions may be missing.
+    monkeypatch.setattr(native_marks, "IS_COMPILED", are_packed)
+    sequences = Tokenizer().fit_transform(MANY_TEXTS)
+    ngrams = NGrams(10**4, max_n=3, max_features=20).fit(sequences)
+    expected, marks = vstack(ngrams.transform(sequences)), ngrams.packed(sequences)
+    assert isinstance(marks[0], PackedMarks) == are_packed
+    # Whole numbers, of which float32 sums are exact in any order.
+    of_texts, of_columns = (np.arange(n, dtype=np.float32) for n in expected.shape)
+    by_text = np.concatenate([part @ of_columns for part in marks])
+    assert_array_equal(by_text, expected @ of_columns)
+    stops = np.cumsum([part.shape[0] for part in marks])[:-1]
+    of_parts = zip(marks, np.split(of_texts, stops), strict=True)
+    by_column = sum(part.T @ of_part for part, of_part in of_parts)
+    assert_array_equal(by_column, expected.T @ of_texts)
 
 
 @where_marks_are_packed

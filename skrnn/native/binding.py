@@ -99,7 +99,8 @@ def zeros_given_back(shape, dtype) -> np.ndarray:
     What a thread of its own frees, the C library keeps for such threads.
     """
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return np.ndarray(shape, dtype, mmap.mmap(-1, max(n_bytes, 1)))
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    return np.ndarray(shape, dtype, mmap.mmap(-1, max(n_bytes, 1), flags=flags))
 
 
 def n_threads() -> int:

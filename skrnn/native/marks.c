@@ -24,9 +24,10 @@ struct unpacked_marks {
 
 const size_t bytes_of_unpacked_marks = sizeof(struct unpacked_marks);
 
-/* Shell's sort, with Ciura's steps: no text has so many that others would pay. */
+/* Shell's sort, with Ciura's steps and others behind them. */
 static void sort(int32_t *values, int64_t n_values) {
-    static const int64_t steps[] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
+    static const int64_t steps[] = {227011, 100894, 44842, 19930, 8858, 3937, 1750, 701,
+                                    301,    132,    57,    23,    10,   4,    1};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int64_t step = steps[i];
         for (int64_t end = step; end < n_values; end++) {
