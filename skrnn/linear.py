@@ -250,10 +250,10 @@ class _Objective:
 
         def curve(_, texts):
             _, second = self._slopes(texts)
-            curvatures[texts] = self._importance(texts) * second
+            return self._importance(texts) * second
 
-        for _ in self._inputs.each_part(curve):
-            pass
+        for of_part, texts in self._inputs.each_part(curve):
+            curvatures[texts] = of_part
 
         def product(direction):
             """How much the slopes change with a step in a direction."""

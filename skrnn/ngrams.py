@@ -27,10 +27,6 @@ _MARKS_A_PART = 2**21
 _TEXTS_A_PART = 2**17
 
 
-def _as_it_is(*marks):
-    return marks
-
-
 class NGrams:
     """Learns the n-grams of texts and marks which of them a text holds.
 
@@ -115,7 +111,8 @@ class NGrams:
             1 where a text holds an n-gram, of some texts at a time. Nearly all share
             the array of their ones: it would take as much memory as where these stand.
         """
-        marks = list(_joined(self._marks(sequences)))
+        parts = in_threads(self._marker(), sequences.in_parts(_IDS_A_PART))
+        marks = list(_joined(parts))
         ones = np.ones(max(len(columns) for columns, _ in marks), np.float32)
         return [
             csr_matrix(
@@ -144,21 +141,20 @@ class NGrams:
         """
         if not (native.IS_COMPILED and native_marks.IS_COMPILED):
             return self.transform(sequences)
-        marks = _joined(self._marks(sequences, then=self._pack))
+        mark = self._marker()
+
+        def mark_packed(part):
+            return native_marks.pack(*mark(part), self.n_features)
+
+        marks = _joined(in_threads(mark_packed, sequences.in_parts(_IDS_A_PART)))
         return [PackedMarks(*one, self.n_features) for one in marks]
 
-    def _marks(self, sequences: Sequences, then: Callable = _as_it_is) -> Iterator:
-        """What becomes of `_mark`, of some texts at a time."""
-        mark = self._mark
-        if native.IS_COMPILED:
-            # Looked up here, for threads would make one each.
-            mark = partial(_mark_compiled, known=self._known, max_n=self.max_n)
-        return in_threads(
-            lambda part: then(*mark(part)), sequences.in_parts(_IDS_A_PART)
-        )
-
-    def _pack(self, columns, n_of_texts) -> tuple[np.ndarray, np.ndarray]:
-        return native_marks.pack(columns, n_of_texts, self.n_features)
+    def _marker(self) -> Callable:
+        """What gives the marks of some texts, several of which may be taken at once."""
+        if not native.IS_COMPILED:
+            return self._mark
+        # Looked up here, for threads would make one each.
+        return partial(_mark_compiled, known=self._known, max_n=self.max_n)
 
     def _mark(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Columns of the n-grams each text holds, and how many these are."""
