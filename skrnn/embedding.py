@@ -6,7 +6,7 @@ import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
-from skrnn.loops import custom_gradient, native_sums
+from skrnn.loops import custom_gradient
 
 ops = keras.ops
 
@@ -24,22 +24,14 @@ class Embedding(keras.layers.Layer):
     n_ids, size : int
         Number and size of the vectors.
 
-    implementation : {"loop", "native", "xla", "cudnn"}
-        What runs the layers above; with "native" a kernel takes the sums, too.
-
     seed : int
         Fixes the initial vectors, uniform between -0.05 and 0.05.
     """
 
-    def __init__(
-        self, n_ids: int, size: int, *, implementation: str, seed: int, **kwargs
-    ):
+    def __init__(self, n_ids: int, size: int, *, seed: int, **kwargs):
         super().__init__(**kwargs)
-        # Read by models of a user's own that this layer is part of.
-        self.supports_jit = not (ON_TENSORFLOW and implementation == "native")
         self.n_ids = n_ids
         self.size = size
-        self.implementation = implementation
         self.seed = seed
 
     def build(self, input_shape):
@@ -65,13 +57,11 @@ class Embedding(keras.layers.Layer):
         if not ON_TENSORFLOW:
             return ops.take(self.embeddings, ids, axis=0)
 
-        sum_rows = native_sums if self.implementation == "native" else ops.segment_sum
-
         def look_up(table):
             def gradient(upstream):
                 rows = ops.reshape(upstream, (-1, self.size))
                 ids_of_rows = ops.cast(ops.reshape(ids, (-1,)), "int32")
-                return sum_rows(rows, ids_of_rows, self.n_ids)
+                return ops.segment_sum(rows, ids_of_rows, self.n_ids)
 
             return ops.take(table, ids, axis=0), gradient
 

@@ -135,7 +135,6 @@ class SequenceEncoder(keras.Model):
         self.embedding = Embedding(
             vocabulary_size,
             embedding_size,
-            implementation=self.implementation,
             seed=next(seeds),
             name="embedding",
             dtype=dtype,
@@ -181,7 +180,13 @@ class SequenceEncoder(keras.Model):
         """Representations of shape (batch, representation_size)."""
         ids = ops.transpose(ids)
         padding = ops.equal(ids, PADDING_ID)
-        return self.read(self.embedding(ids), padding, training=training)
+        if self.implementation != "native":
+            return self.read(self.embedding(ids), padding, training=training)
+        # The kernel looks vectors up as it comes to them: all tokens' at once, and
+        # their products with a mask, would be written only to be read.
+        table = ops.convert_to_tensor(self.embedding.embeddings)
+        masks = self._masks(padding) if training else {}
+        return self._read(ids, padding, masks, training, table=table)
 
     def read(self, x, padding, training=False):
         """Representations of texts whose tokens are given as vectors.
@@ -201,7 +206,7 @@ class SequenceEncoder(keras.Model):
         -------
         tensor of shape (batch, representation_size)
         """
-        masks = self._masks(x) if training else {}
+        masks = self._masks(padding) if training else {}
 
         def read(x, padding, *drawn):
             drawn = dict(zip(masks, drawn, strict=True))
@@ -269,32 +274,36 @@ class SequenceEncoder(keras.Model):
             return read(rows)
         return side_by_side(read, rows)
 
-    def _masks(self, x):
+    def _masks(self, padding):
         """For each level that drops any, a mask a text, the same at all its steps.
 
         They are drawn for the whole batch: what is drawn must not depend on whether its
         halves are read side by side.
         """
         width = self.hidden_size * len(self.directions)
-        sizes = [x.shape[-1], *[width] * len(self.dropouts)]
+        sizes = [self.embedding.size, *[width] * len(self.dropouts)]
+        batch, dtype = ops.shape(padding)[1], self.compute_dtype
         return {
-            level: dropout(ops.ones((1, ops.shape(x)[1], size), x.dtype), training=True)
+            level: dropout(ops.ones((1, batch, size), dtype), training=True)
             for level, (dropout, size) in enumerate(
                 zip([self.embedding_dropout, *self.dropouts], sizes, strict=True)
             )
             if dropout.rate
         }
 
-    def _read(self, x, padding, masks, training):
+    def _read(self, x, padding, masks, training, *, table=None):
         n_directions = len(self.directions)
         for level in range(len(self.recurrent_layers) // n_directions):
-            if level in masks:
+            given = {} if level else {"table": table}
+            if level in masks and self.implementation == "native":
+                given["factors"] = masks[level][0]
+            elif level in masks:
                 x = x * masks[level]
             first = level * n_directions
             layers = self.recurrent_layers[first : first + n_directions]
             pooling = self.pooling if layers[-1] is self.recurrent_layers[-1] else None
             made = [
-                layer(x, padding, training=training, pooling=pooling)
+                layer(x, padding, training=training, pooling=pooling, **given)
                 for layer in layers
             ]
             x = ops.concatenate(made, axis=-1) if n_directions > 1 else made[0]

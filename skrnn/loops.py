@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.native import embedding, gru
+from skrnn.native import gru
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -205,7 +205,7 @@ def _once_differentiated(function, dtypes, tensors: dict, **options):
 def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     """Take all steps of a GRU by the kernel for the processor.
 
-    For TensorFlow, as `native_backward` and `native_sums` are.
+    For TensorFlow, as `native_backward` is.
 
     Parameters
     ----------
@@ -262,30 +262,6 @@ def native_backward(*, options: dict, **tensors):
     for one, shape in zip(gradients, shapes, strict=True):
         one.set_shape(shape)
     return gradients
-
-
-def native_sums(vectors, ids, n_sums: int):
-    """Sum the rows that have an id in common; see `skrnn.native.embedding.sum_rows`.
-
-    Parameters
-    ----------
-    vectors : float32 tensor of shape (n_rows, width)
-        What to sum.
-
-    ids : int32 tensor of shape (n_rows,)
-        Of each row.
-
-    n_sums : int
-        The number of sums.
-
-    Returns
-    -------
-    float32 tensor of shape (n_sums, width)
-    """
-    tensors = {"vectors": vectors, "ids": ids}
-    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
-    sums.set_shape((n_sums, vectors.shape[1]))
-    return sums
 
 
 def rows_of(tables: list, ids) -> list:

@@ -30,7 +30,17 @@ class NativeGRU:
         self._options = {"steepness": steepness, "reverse": reverse}
 
     def run(
-        self, padding, dtype, keeps, pools, inputs, kernel, bias, recurrent, *others
+        self,
+        padding,
+        dtype,
+        keeps,
+        pools,
+        looked_up,
+        inputs,
+        kernel,
+        bias,
+        recurrent,
+        *others,
     ):
         """Hidden states, and what maps their gradient to those of the arguments.
 
@@ -49,8 +59,12 @@ class NativeGRU:
             Whether to give, in place of the states after each step, the last of them,
             their sums and the largest, as `finished` takes them.
 
-        inputs : tensor of shape (steps, batch, n_features)
-            What is read.
+        looked_up : dict of str to tensor
+            Which of the inputs to read, and what times; see `rows` and `factors` of
+            `skrnn.native.gru.forward`.
+
+        inputs : tensor of shape (steps, batch, n_features), or (n_rows, n_features)
+            What is read, or a table of it.
 
         kernel, bias, recurrent, *others : tensors
             The layer's weights: of the inputs' products, of the states', and of the
@@ -65,6 +79,7 @@ class NativeGRU:
             "padding": padding,
             "recurrent": recurrent,
             "input_kernel": kernel,
+            **looked_up,
         }
         forward = functools.partial(
             native_forward,

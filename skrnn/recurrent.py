@@ -175,13 +175,22 @@ class RecurrentLayer(keras.layers.Layer):
         """Whether the kernel for the processor takes the steps of `infer`, too."""
         return self.implementation == "native" and self.size <= WIDEST_FLOAT32
 
-    def call(self, inputs, padding, training=False, pooling=None):
+    def call(
+        self,
+        inputs,
+        padding,
+        training=False,
+        pooling=None,
+        *,
+        table=None,
+        factors=None,
+    ):
         """Hidden states of shape (steps, batch, size), or their pooling.
 
         Parameters
         ----------
-        inputs : tensor of shape (steps, batch, n_features)
-            What the layer reads.
+        inputs : tensor of shape (steps, batch, n_features) or (steps, batch)
+            What the layer reads, or its rows in `table`, int32.
 
         padding : bool tensor of shape (steps, batch)
             True at steps that hold no token.
@@ -192,13 +201,25 @@ class RecurrentLayer(keras.layers.Layer):
 
         pooling : {"last", "mean", "max", "concat"}, default=None
             How to pool the hidden states, see `pool`; None gives all of them.
+
+        table : tensor of shape (n_rows, n_features), default=None
+            What to look up in; for "native".
+
+        factors : tensor of shape (batch, n_features), default=None
+            What a text's inputs are multiplied by, the same at all steps, and what no
+            gradient is given for; for "native".
         """
         in_training = training and self.precision == "bfloat16"
         dtype = "bfloat16" if in_training else self.compute_dtype
         weights = [self.kernel, self.bias, *self._others()]
         if self.implementation == "native":
             pools = pooling is not None
-            run = functools.partial(self._native.run, padding, dtype, training, pools)
+            looked_up = {} if factors is None else {"factors": factors}
+            if table is not None:
+                looked_up["rows"], inputs = inputs, table
+            run = functools.partial(
+                self._native.run, padding, dtype, training, pools, looked_up
+            )
             hidden = custom_gradient(run, inputs, *weights)
             return finished(hidden, padding, pooling) if pools else hidden
         is_padding = ops.cast(padding, self.compute_dtype)[:, :, None]

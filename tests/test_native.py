@@ -15,6 +15,7 @@ from corpus import assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_layers import N_FEATURES, a_layer, gradients, inputs, run, text_by_text, twin
+from test_memory import resident_mib
 
 from skrnn import RNNTextClassifier
 from skrnn._keras import ON_TENSORFLOW, keras
@@ -23,7 +24,7 @@ from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
 from skrnn.native import embedding, gru, marks, ngrams, words
-from skrnn.native.binding import library_with, structure
+from skrnn.native.binding import library_with, structure, zeros_given_back
 
 # Such processors without AVX2 are rare enough to be told of.
 IS_COMPILED = (
@@ -195,14 +196,18 @@ def test_kernels_compute_what_numpy_does(
         )
 
 
+# The second are mostly padding, of which what a block has before all its tokens is not
+# written.
+@pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [1] * 20 + [2, 0] * 20 + [9]])
 @pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kernel", gru.KERNELS)
-def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
-    lengths = [9, 3, 0, 7] * 10
+def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate, lengths):
     given, _ = arguments(kernel, 9, 64, lengths)
     options = {"kernel": kernel, "reverse": reverse, "steepness": STEEPNESS[gate]}
-    states, kept, pooled = gru.forward(**given, **options, keeps=True, pools=True)
+    made = gru.forward(**given, **options, keeps=True, pools=True)
+    pooled = made[-1]
+    states, kept, _ = gru.forward(**given, **options, keeps=True)
     hidden = states[:-1] if reverse else states[1:]
     present = given["padding"][:, :, None] == 0
     expected = [
@@ -216,7 +221,7 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
     np.testing.assert_array_equal(alone, pooled)
 
     upstream = np.random.default_rng(1).normal(size=pooled.shape).astype(np.float32)
-    of_pooled = go_back(given, upstream, (states, kept, pooled), **options)
+    of_pooled = go_back(given, upstream, made, **options)
     is_largest = (hidden == pooled[2]) & present
     of_hidden = present * upstream[1] + is_largest * upstream[2]
     of_hidden[0 if reverse else -1] += upstream[0]
@@ -239,6 +244,62 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate):
         np.testing.assert_allclose(
             one.astype(float), other.astype(float), rtol=0, atol=tolerance
         )
+
+
+@pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [1] * 20 + [2, 0] * 20 + [9]])
+@pytest.mark.parametrize("n_features", [24, 32, 5])
+@pytest.mark.parametrize("pools", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("kernel", gru.KERNELS)
+def test_what_is_looked_up_and_scaled_is_what_stands_there(
+    kernel, reverse, pools, n_features, lengths
+):
+    given, upstream = arguments(kernel, 9, 32, lengths, n_features)
+    draw = np.random.default_rng(1)
+    table = draw.normal(size=(6, n_features)).astype(np.float32)
+    factors = draw.normal(size=(len(lengths), n_features)).astype(np.float32)
+    rows = draw.integers(6, size=(9, len(lengths))).astype(np.int32)
+    options = {"kernel": kernel, "reverse": reverse, "steepness": None}
+    if pools:
+        upstream = upstream[:3]
+
+    def taken(inputs, **others):
+        read = {**given, "inputs": inputs}
+        made = gru.forward(**read, **others, **options, keeps=True, pools=pools)
+        found = go_back(read, upstream, made, **others, **options)
+        return made[2 if pools else 0], *found
+
+    found = taken(table, rows=rows, factors=factors)
+    expected = list(taken(table[rows] * factors))
+    of_scaled = expected[1] * factors
+    expected[1] = np.zeros_like(table)
+    np.add.at(expected[1], rows.ravel(), of_scaled.reshape(-1, n_features))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # Each without the other.
+    for one, other in (
+        (taken(table, rows=rows), taken(table[rows])),
+        (taken(table[rows], factors=factors), taken(table[rows] * factors)),
+    ):
+        np.testing.assert_array_equal(one[0], other[0])
+        for i in range(2, len(one)):
+            np.testing.assert_array_equal(one[i], other[i])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much is resident")
+def test_a_long_text_among_short_ones_takes_little_memory():
+    kernel = gru.fastest_kernel("float32")
+    given, upstream = arguments(kernel, 2000, 32, [1] * 255 + [2000], 32)
+    table = given["inputs"][0, :5].copy()
+    given["inputs"] = table
+    looked_up = {"rows": np.zeros((2000, 256), np.int32)}
+    options = {"kernel": kernel, "reverse": False, "steepness": None}
+    before = resident_mib()
+    made = gru.forward(**given, **looked_up, **options, keeps=True, pools=True)
+    go_back(given, upstream[:3], made, **looked_up, **options)
+    full = sum(one.nbytes for one in made) / 2**20
+    assert full > 300
+    assert resident_mib() - before < full / 3
 
 
 def test_of_equal_states_the_last_has_the_gradient_of_the_largest():
@@ -350,6 +411,11 @@ def test_arrays_of_another_dtype_are_refused():
         go_back(given, upstream, (states, kept.astype(np.uint16), pooled), **options)
 
 
+def test_memory_that_there_is_none_of_is_told_of():
+    with pytest.raises(MemoryError, match="No memory is left for 4503599627370496 b"):
+        zeros_given_back(2**50)
+
+
 def test_arrays_that_do_not_fit_are_refused():
     kernel = gru.fastest_kernel("float32")
     given, _ = arguments(kernel, 4, 32, [4, 2])
@@ -370,6 +436,9 @@ def test_arrays_that_do_not_fit_are_refused():
         gru.forward(**others, rows=np.zeros((3, 2), np.int32), **options)
     with pytest.raises(ValueError, match=r"not fit what is read, of shape \(5, 96\)"):
         gru.forward(**others, **options)
+    for shape in ((2, 23), (1, 24), (4, 2, 24)):
+        with pytest.raises(ValueError, match="do not fit 2 texts of 24 features"):
+            gru.forward(**given, factors=np.ones(shape, np.float32), **options)
     with pytest.raises(ValueError, match="2 rows have 3 ids"):
         embedding.sum_rows(table[:2], np.zeros(3, np.int32), 5)
 
@@ -572,7 +641,7 @@ def test_second_derivatives_are_refused(in_graph):
     import tensorflow as tf
 
     _, layer = layers()
-    table = Embedding(5, N_FEATURES, implementation="native", seed=0)
+    table = Embedding(5, N_FEATURES, seed=0)
     ids = np.array([[1, 2], [3, 4]], np.int32)
     padding = np.zeros((2, 2), bool)
 
@@ -594,7 +663,7 @@ def test_second_derivatives_are_refused(in_graph):
 
 def test_a_model_of_ones_own_trains_with_the_embedding():
     inputs = keras.Input((None,), dtype="int32")
-    table = Embedding(5, 8, implementation="native", seed=0)
+    table = Embedding(5, 8, seed=0)
     x = keras.layers.GlobalAveragePooling1D()(table(inputs))
     model = keras.Model(inputs, keras.layers.Dense(1)(x))
     model.compile("adam", "mse")

@@ -93,14 +93,19 @@ def empty(shape, dtype=np.float32) -> np.ndarray:
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
-def zeros_given_back(shape, dtype) -> np.ndarray:
+def zeros_given_back(shape, dtype=np.float32) -> np.ndarray:
     """Make an array whose memory goes back to the system as soon as nothing holds it.
 
-    What a thread of its own frees, the C library keeps for such threads.
+    What a thread of its own frees, the C library keeps for such threads. Pages that are
+    not written take no memory.
     """
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    return np.ndarray(shape, dtype, mmap.mmap(-1, max(n_bytes, 1), flags=flags))
+    try:
+        memory = mmap.mmap(-1, max(n_bytes, 1), flags=flags)
+    except OSError as error:
+        raise MemoryError(f"No memory is left for {n_bytes} bytes.") from error
+    return np.ndarray(shape, dtype, memory)
 
 
 def n_threads() -> int:

@@ -30,14 +30,17 @@ struct forward {
     const float *inputs; /* (steps, batch, n_features); or NULL, where x is given */
     const float *input_kernel; /* (n_features, 3 * size) */
     const float *x;            /* 3 blocks: the inputs' products with it; or NULL */
-    const int32_t *rows;    /* (steps, batch): where in x, (n_rows, 3 * size), those of
-                               a step stand; NULL where x has all steps */
-    const uint8_t *padding; /* (steps, batch) */
-    const float *recurrent; /* (size, 3 * size) */
+    const int32_t *rows;       /* (steps, batch): which of the inputs or of x, then
+                                  of shape (n_rows, ...), a step reads; or NULL */
+    const float *factors;      /* (batch, n_features): of the inputs; or NULL */
+    const uint8_t *padding;    /* (steps, batch) */
+    const float *recurrent;    /* (size, 3 * size) */
     const float *bias, *recurrent_bias;
     float *states; /* (steps + 1, batch, size), the first one given */
     void *kept;    /* 4 blocks for `backward`, values; or NULL */
-    float *pooled; /* (2, batch, size): sums and largest of the states; or NULL */
+    float *pooled; /* (3, batch, size): the last states, and what is added to, the sums
+                      and the largest of those after tokens; or NULL. With it some
+                      states are not written where no token stands. */
 };
 
 struct backward {
@@ -48,12 +51,16 @@ struct backward {
         *of_pooled; /* (3, batch, size): of the last one, sums, largest; or NULL */
     const float *largest; /* (batch, size), where pooled */
     const float *inputs, *input_kernel;
+    const int32_t *rows;
+    const float *factors;
     const uint8_t *padding;
     const float *recurrent, *states;
     const void *kept;
-    float *of_inputs, *of_initial; /* the latter (batch, size) */
-    float *of_sums; /* of the biases, 4 blocks: z, r, c, the recurrent one; of
-                       the recurrent kernel; of the kernel, rows of no meaning behind */
+    float *of_inputs; /* (steps, batch, n_features): of what each step read; with `rows`
+                         some are not written where no token stands */
+    float *of_initial; /* (batch, size) */
+    float *of_sums;    /* of the biases, 4 blocks: z, r, c, the recurrent one; of
+                          the recurrent kernel; of the kernel, rows of no meaning behind */
 };
 
 /* What the sizes of products are a multiple of. */
@@ -197,9 +204,10 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
     const struct kernel *kernel = kernels[number];
     const int64_t size = a->size, n_features = a->x ? 0 : padded(a->n_features);
     struct work w = {kernel->forward, a, .n_items = a->batch};
-    char *memory =
-        allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
-                 ROWS * (2 * size + n_features) * kernel->bytes_a_value, n_threads);
+    char *memory = allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
+                            ROWS * n_features * sizeof(float) +
+                                ROWS * (2 * size + n_features) * kernel->bytes_a_value,
+                            n_threads);
     if (!memory)
         return -1;
     kernel->pack_forward(a, memory);
@@ -235,10 +243,11 @@ int gru_backward(int number, int n_threads, const struct backward *a) {
     const int64_t size = a->size, n_features = padded(a->n_features);
     const int64_t n = n_sums(size, n_features);
     struct work w = {kernel->backward, a, .n_items = a->batch};
-    /* Sums over all steps, the biases' over one, the largest states, and rows held. */
+    /* Sums over all steps, the biases' over one, the largest states, what a step
+       reads, and rows held. */
     char *memory =
         allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
-                 (n + (4 + ROWS) * size) * sizeof(float) +
+                 (n + (4 + ROWS) * size + ROWS * n_features) * sizeof(float) +
                      MOST_HELD * (5 * size + n_features) * kernel->bytes_a_value,
                  n_threads);
     if (!memory)

@@ -11,7 +11,15 @@ import ctypes
 
 import numpy as np
 
-from skrnn.native.binding import empty, library_with, n_threads, point, structure
+from skrnn.native.binding import (
+    empty,
+    library_with,
+    n_threads,
+    point,
+    structure,
+    zeros_given_back,
+)
+from skrnn.native.embedding import sum_rows
 
 # Hidden sizes that the kernels take are a multiple of this; the number of features is
 # rounded up to one in what they sum up.
@@ -33,15 +41,15 @@ _Forward = structure(
     "forward",
     integers="steps batch size n_features reverse in_turns",
     floats="steepness",
-    arrays="inputs input_kernel x rows:int32 padding:uint8 recurrent bias "
+    arrays="inputs input_kernel x rows:int32 factors padding:uint8 recurrent bias "
     "recurrent_bias states kept:any pooled",
 )
 _Backward = structure(
     "backward",
     integers="steps batch size n_features reverse",
     floats="steepness",
-    arrays="upstream of_pooled largest inputs input_kernel padding:uint8 recurrent "
-    "states kept:any of_inputs of_initial of_sums",
+    arrays="upstream of_pooled largest inputs input_kernel rows:int32 factors "
+    "padding:uint8 recurrent states kept:any of_inputs of_initial of_sums",
 )
 
 
@@ -88,6 +96,7 @@ def forward(
     initial,
     input_kernel=None,
     rows=None,
+    factors=None,
     *,
     kernel: str,
     reverse: bool,
@@ -100,8 +109,9 @@ def forward(
     Parameters
     ----------
     inputs : float32 ndarray of shape (steps, batch, n_features)
-        What is read. Without `input_kernel`, its product with that, of shape
-        (steps * batch, 3 * size), or (n_rows, 3 * size) with `rows`.
+        What is read; with `rows`, a table of shape (n_rows, n_features). Without
+        `input_kernel`, its product with that, of shape (steps * batch, 3 * size), or
+        (n_rows, 3 * size) with `rows`.
 
     padding : uint8 ndarray of shape (steps, batch)
         1 at steps that hold no token, 0 at others.
@@ -122,7 +132,11 @@ def forward(
         The kernel, unless `inputs` are products with it.
 
     rows : int32 ndarray of shape (steps, batch), default=None
-        Which of the products a step reads.
+        Which of the inputs, or of their products, a step reads.
+
+    factors : float32 ndarray of shape (batch, n_features), default=None
+        What a text's inputs are multiplied by, the same at all steps; for inputs that
+        are no products.
 
     kernel : str
         One of `KERNELS`.
@@ -138,7 +152,7 @@ def forward(
 
     pools : bool, default=False
         Whether to pool the states as they come; if nothing is kept, they are not
-        either.
+        either, and else those of steps before or behind all tokens may be anything.
 
     Returns
     -------
@@ -157,8 +171,8 @@ def forward(
     Raises
     ------
     ValueError
-        If `inputs` or `rows` are not of as many steps and texts as `padding`, or a row
-        is none of `inputs`.
+        If `inputs` or `rows` are not of as many steps and texts as `padding`, or
+        `factors` not of as many texts and features, or a row is none of `inputs`.
 
     MemoryError
         If none is left for what is multiplied.
@@ -177,6 +191,12 @@ def forward(
             f"Padding of {steps} steps and {batch} texts does not fit what is read, of "
             f"shape {(inputs if rows is None else rows).shape}."
         )
+    n_features = 0 if input_kernel is None else len(input_kernel)
+    if factors is not None and factors.shape != (batch, n_features):
+        raise ValueError(
+            f"Factors of shape {factors.shape} do not fit {batch} texts of "
+            f"{n_features} features."
+        )
     if (
         rows is not None
         and rows.size
@@ -187,13 +207,12 @@ def forward(
             f"{len(inputs)}."
         )
     in_turns = pools and not keeps
-    states = empty((2 if in_turns else steps + 1, batch, size))
-    first, last = (steps, 0) if reverse else (0, steps)
-    states[first % len(states)] = initial
-    kept = empty((steps if keeps else 0, batch, 4 * size), dtype_of_kept(kernel))
+    make = _maker(padding) if pools else empty
+    states = make((2 if in_turns else steps + 1, batch, size))
+    states[(steps if reverse else 0) % len(states)] = initial
+    kept = make((steps if keeps else 0, batch, 4 * size), dtype_of_kept(kernel))
     pooled = empty((3 if pools else 0, batch, size))
     pooled[1:2], pooled[2:] = 0.0, -np.inf
-    n_features = 0 if input_kernel is None else len(input_kernel)
     read = {"x": inputs} if input_kernel is None else {"inputs": inputs}
     _call(
         "gru_forward",
@@ -202,15 +221,15 @@ def forward(
         **read,
         input_kernel=input_kernel,
         rows=rows,
+        factors=factors,
         padding=padding,
         recurrent=recurrent,
         bias=bias,
         recurrent_bias=recurrent_bias,
         states=states,
         kept=kept if keeps else None,
-        pooled=pooled[1:] if pools else None,
+        pooled=pooled if pools else None,
     )
-    pooled[:1] = states[last % len(states)]
     return states, kept, pooled
 
 
@@ -223,6 +242,8 @@ def backward(
     states,
     kept,
     pooled,
+    rows=None,
+    factors=None,
     *,
     kernel: str,
     reverse: bool,
@@ -237,7 +258,7 @@ def backward(
         of `pooled`, if anything was pooled. Where several states are the largest, the
         last that was computed has the gradient.
 
-    inputs, padding, recurrent, input_kernel, kernel, reverse, steepness
+    inputs, padding, recurrent, input_kernel, rows, factors, kernel, reverse, steepness
         As `forward` took them.
 
     states, kept, pooled : ndarrays
@@ -247,14 +268,15 @@ def backward(
     -------
     of_inputs, of_input_kernel, of_recurrent, of_initial : float32 ndarrays
         The gradients of `inputs`, `input_kernel`, `recurrent` and `initial`, of their
-        shapes.
+        shapes. That of a table's row is summed over its places, in their order.
 
     of_biases : float32 ndarray of shape (4, size)
         Those of the three blocks of `bias`, and of `recurrent_bias`.
     """
-    steps, batch, n_features = inputs.shape
-    size = len(recurrent)
-    of_inputs = empty(inputs.shape)
+    steps, batch = padding.shape
+    n_features, size = len(input_kernel), len(recurrent)
+    make = _maker(padding) if rows is not None else empty
+    of_inputs = make((steps, batch, n_features))
     of_initial = empty((batch, size))
     # End to end, and as long, as the C file has them.
     n_padded = -(-n_features // MULTIPLE) * MULTIPLE
@@ -271,6 +293,8 @@ def backward(
         **of_states,
         inputs=inputs,
         input_kernel=input_kernel,
+        rows=rows,
+        factors=factors,
         padding=padding,
         recurrent=recurrent,
         states=states,
@@ -279,6 +303,12 @@ def backward(
         of_initial=of_initial,
         of_sums=of_sums,
     )
+    if rows is not None:
+        # Where no token stands, nothing was written.
+        ids = np.where(padding, np.int32(-1), rows)
+        of_inputs = sum_rows(
+            of_inputs.reshape(-1, n_features), ids.reshape(-1), len(inputs)
+        )
     return (
         of_inputs,
         of_input_kernel.reshape(n_padded, 3 * size)[:n_features],
@@ -286,6 +316,17 @@ def backward(
         of_initial,
         of_biases,
     )
+
+
+def _maker(padding):
+    """What makes arrays that are not written where a block of texts has no token.
+
+    Where one long text among short ones makes most of them such, they are the system's
+    own: pages that are not written then take no memory. Else pages that were used
+    before take less time.
+    """
+    is_sparse = 2 * np.count_nonzero(padding) > padding.size
+    return zeros_given_back if is_sparse else empty
 
 
 def dtype_of_kept(kernel: str) -> np.dtype:

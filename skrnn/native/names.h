@@ -9,6 +9,8 @@
 #undef multiply
 #undef units_of
 #undef load_some
+#undef scale
+#undef look_up
 #undef narrow_rows
 #undef pack_columns
 #undef pack_rows
@@ -38,6 +40,8 @@
 #define multiply NAME(multiply)
 #define units_of NAME(units_of)
 #define load_some NAME(load_some)
+#define scale NAME(scale)
+#define look_up NAME(look_up)
 #define narrow_rows NAME(narrow_rows)
 #define pack_columns NAME(pack_columns)
 #define pack_rows NAME(pack_rows)

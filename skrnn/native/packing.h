@@ -23,6 +23,29 @@ INLINE vec load_some(const float *from, int64_t n_left) {
     return LOAD(some);
 }
 
+/* Numbers, each times its factor where there are any. */
+INLINE void scale(const float *restrict from, const float *restrict factors, int64_t n,
+                  float *restrict to) {
+    if (factors)
+        for (int64_t j = 0; j < n; j++)
+            to[j] = from[j] * factors[j];
+    else
+        memcpy(to, from, n * sizeof(float));
+}
+
+/* What a step reads: where it stands, or in `room`, if it is looked up or scaled. */
+INLINE const float *look_up(const float *inputs, const int32_t *rows,
+                            const float *factors, int64_t n_rows, int64_t n_features,
+                            float *room) {
+    if (!rows && !factors)
+        return inputs;
+    for (int64_t i = 0; i < n_rows; i++)
+        scale(inputs + (rows ? rows[i] : i) * n_features,
+              factors ? factors + i * n_features : NULL, n_features,
+              room + i * n_features);
+    return room;
+}
+
 /* Rows as values, with zeros behind them. */
 INLINE void narrow_rows(const float *rows, int64_t n_rows, int64_t n_columns,
                         value *to) {

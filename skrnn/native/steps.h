@@ -81,7 +81,7 @@ SEPARATE void pack_matrices(const void *arguments, void *to) {
 }
 
 INLINE void forward_rows(const struct forward *a, const float steepness, int64_t first,
-                         int64_t n_rows, const value *packed, value *scratch) {
+                         int64_t n_rows, const value *packed, float *scratch) {
     const int64_t size = a->size, row = a->batch * size;
     const int64_t n_features = padded(a->n_features);
     const int multiplies = !a->x;
@@ -91,32 +91,41 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     float products[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float of_inputs[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float *states = a->states + first * size;
-    float *sums = a->pooled ? a->pooled + first * size : NULL;
-    value *inputs = scratch + 2 * ROWS * size;
+    float *sums = a->pooled ? a->pooled + row + first * size : NULL;
+    value *inputs = (value *)(scratch + ROWS * n_features);
     const value *packed_kernel = packed + 3 * size * size;
+    const float *factors = a->factors ? a->factors + first * a->n_features : NULL;
+    int64_t start = a->reverse ? a->steps : 0;
+    /* The states that came last. */
+    const float *last = states + (a->in_turns ? start % 2 : start) * row;
 #ifdef BFLOAT16
     /* The states before a step and after it, as products take them. */
-    value *narrow = scratch, *narrow_after = scratch + ROWS * size;
-    int64_t start = a->reverse ? a->steps : 0;
-    const float *initial = states + (a->in_turns ? start % 2 : start) * row;
+    value *narrow = inputs + ROWS * n_features, *narrow_after = narrow + ROWS * size;
     for (int64_t i = 0; i < n_rows * size; i += WIDTH)
-        PUT(narrow + i, LOAD(initial + i));
+        PUT(narrow + i, LOAD(last + i));
 #endif
     for (int64_t step = 0; step < a->steps; step++) {
         int64_t t = a->reverse ? a->steps - 1 - step : step;
         int64_t from = t + a->reverse, to = t + !a->reverse;
         int64_t place = t * a->batch + first;
-        const float *before = states + (a->in_turns ? from % 2 : from) * row;
+        float *before = states + (a->in_turns ? from % 2 : from) * row;
         float *after = states + (a->in_turns ? to % 2 : to) * row;
         value *kept = a->kept ? (value *)a->kept + 4 * place * size : NULL;
         const uint8_t *padding = a->padding + place;
+        const int32_t *of_step = a->rows ? a->rows + place : NULL;
         if (!any_token(padding, n_rows)) {
-            memcpy(after, before, n_rows * size * sizeof(float));
+            /* Pages that are not written take no memory. */
+            if (!sums)
+                last = memcpy(after, last, n_rows * size * sizeof(float));
             continue;
         }
+        if (last != before)
+            memcpy(before, last, n_rows * size * sizeof(float));
+        last = after;
         if (multiplies)
-            narrow_rows(a->inputs + place * a->n_features, n_rows, a->n_features,
-                        inputs);
+            narrow_rows(look_up(a->inputs + (of_step ? 0 : place * a->n_features),
+                                of_step, factors, n_rows, a->n_features, scratch),
+                        n_rows, a->n_features, inputs);
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
 #ifdef BFLOAT16
             const void *rows = narrow;
@@ -133,7 +142,7 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
                 const float *u = products + i * columns, *x = of_inputs + i * columns;
                 int64_t of_x = FORWARD_COLUMNS;
                 if (!multiplies) {
-                    int64_t row_of_x = a->rows ? a->rows[place + i] : place + i;
+                    int64_t row_of_x = of_step ? of_step[i] : place + i;
                     x = a->x + 3 * size * row_of_x + n;
                     of_x = size;
                 }
@@ -160,6 +169,8 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
         narrow_after = other;
 #endif
     }
+    if (a->pooled)
+        memcpy(a->pooled + first * size, last, n_rows * size * sizeof(float));
 }
 
 /* A constant is given for the hard gates' steepness, so that they have code of their
@@ -224,8 +235,10 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
     float products[ROWS * BACKWARD_COLUMNS] __attribute__((aligned(64)));
     float *of_h = a->of_initial + first * size;
     float *of_biases = sums, *of_step = sums + n_sums(size, n_features);
-    float *largest = of_step + 4 * size;
-    struct held held = hold(size, n_features, sums + 4 * size, largest + ROWS * size);
+    float *largest = of_step + 4 * size, *room = largest + ROWS * size;
+    struct held held =
+        hold(size, n_features, sums + 4 * size, room + ROWS * padded(n_features));
+    const float *factors = a->factors ? a->factors + first * n_features : NULL;
     const float *of_pooled = a->of_pooled ? a->of_pooled + first * size : NULL;
     if (of_pooled) {
         memcpy(of_h, of_pooled, n_rows * size * sizeof(float));
@@ -240,12 +253,17 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
         const float *before = a->states + (t + a->reverse) * row + first * size;
         const float *after = a->states + (t + !a->reverse) * row + first * size;
         const float *upstream = a->upstream ? a->upstream + place * size : NULL;
-        const float *inputs = a->inputs + place * n_features;
+        const int32_t *rows = a->rows ? a->rows + place : NULL;
+        const float *inputs = a->inputs + (rows ? 0 : place * n_features);
         const value *kept = (const value *)a->kept + 4 * place * size;
         float *of_inputs = a->of_inputs + place * n_features;
         value *of_gates = held.of_gates + 4 * size * held.n_rows;
         const uint8_t *padding = a->padding + place;
         int any = any_token(padding, n_rows);
+        if (!any && !rows)
+            memset(of_inputs, 0, n_rows * n_features * sizeof(float));
+        if (!any && !upstream)
+            continue;
         /* A step's sums by themselves, for sums of few numbers round less. */
         memset(of_step, 0, 4 * size * sizeof(float));
         for (int i = 0; i < n_rows; i++)
@@ -266,10 +284,8 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
                 for (int k = 0; any && k < 4; k++)
                     PUT(of_gates + at + (3 * i + k) * size, SPLAT(0.0f));
             }
-        if (!any) {
-            memset(of_inputs, 0, n_rows * n_features * sizeof(float));
+        if (!any)
             continue;
-        }
         for (int64_t j = 0; j < 4 * size; j += WIDTH)
             STORE(of_biases + j, LOAD(of_biases + j) + LOAD(of_step + j));
         for (int64_t n = 0; n < size; n += BACKWARD_COLUMNS) {
@@ -287,9 +303,11 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
             multiply(n_rows, BACKWARD_COLUMNS, of_gates, stride,
                      packed_kernel + 3 * n * size, n_units, products);
             for (int i = 0; i < n_rows; i++)
-                memcpy(of_inputs + i * n_features + n, products + i * BACKWARD_COLUMNS,
-                       n_columns * sizeof(float));
+                scale(products + i * BACKWARD_COLUMNS,
+                      factors ? factors + i * n_features + n : NULL, n_columns,
+                      of_inputs + i * n_features + n);
         }
+        inputs = look_up(inputs, rows, factors, n_rows, n_features, room);
         hold_rows(&held, n_rows, before, inputs);
         if (held.n_rows + n_rows > MOST_HELD) {
             add_products(&held);
