@@ -204,10 +204,9 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
     const struct kernel *kernel = kernels[number];
     const int64_t size = a->size, n_features = a->x ? 0 : padded(a->n_features);
     struct work w = {kernel->forward, a, .n_items = a->batch};
-    char *memory = allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
-                            ROWS * n_features * sizeof(float) +
-                                ROWS * (2 * size + n_features) * kernel->bytes_a_value,
-                            n_threads);
+    char *memory =
+        allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
+                 ROWS * (2 * size + n_features) * kernel->bytes_a_value, n_threads);
     if (!memory)
         return -1;
     kernel->pack_forward(a, memory);

@@ -23,35 +23,20 @@ INLINE vec load_some(const float *from, int64_t n_left) {
     return LOAD(some);
 }
 
-/* Numbers, each times its factor where there are any. */
-INLINE void scale(const float *restrict from, const float *restrict factors, int64_t n,
-                  float *restrict to) {
-    if (factors)
-        for (int64_t j = 0; j < n; j++)
-            to[j] = from[j] * factors[j];
-    else
-        memcpy(to, from, n * sizeof(float));
-}
-
-/* What a step reads: where it stands, or in `room`, if it is looked up or scaled. */
-INLINE const float *look_up(const float *inputs, const int32_t *rows,
-                            const float *factors, int64_t n_rows, int64_t n_features,
-                            float *room) {
-    if (!rows && !factors)
-        return inputs;
-    for (int64_t i = 0; i < n_rows; i++)
-        scale(inputs + (rows ? rows[i] : i) * n_features,
-              factors ? factors + i * n_features : NULL, n_features,
-              room + i * n_features);
-    return room;
-}
-
-/* Rows as values, with zeros behind them. */
-INLINE void narrow_rows(const float *rows, int64_t n_rows, int64_t n_columns,
+/* Rows as values, each times its factors, with zeros behind them. `of_texts` tells
+   which rows; that, or the factors, may be NULL. */
+INLINE void narrow_rows(const float *rows, const int32_t *of_texts,
+                        const float *factors, int64_t n_rows, int64_t n_columns,
                         value *to) {
-    for (int64_t i = 0; i < n_rows; i++, rows += n_columns, to += padded(n_columns))
-        for (int64_t j = 0; j < padded(n_columns); j += WIDTH)
-            PUT(to + j, load_some(rows + j, n_columns - j));
+    for (int64_t i = 0; i < n_rows; i++, to += padded(n_columns)) {
+        const float *row = rows + (of_texts ? of_texts[i] : i) * n_columns;
+        for (int64_t j = 0; j < padded(n_columns); j += WIDTH) {
+            vec x = load_some(row + j, n_columns - j);
+            if (factors)
+                x = x * load_some(factors + i * n_columns + j, n_columns - j);
+            PUT(to + j, x);
+        }
+    }
 }
 
 /* A matrix of three blocks: for each FORWARD_COLUMNS columns of these, side by side,

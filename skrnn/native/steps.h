@@ -81,7 +81,7 @@ SEPARATE void pack_matrices(const void *arguments, void *to) {
 }
 
 INLINE void forward_rows(const struct forward *a, const float steepness, int64_t first,
-                         int64_t n_rows, const value *packed, float *scratch) {
+                         int64_t n_rows, const value *packed, value *scratch) {
     const int64_t size = a->size, row = a->batch * size;
     const int64_t n_features = padded(a->n_features);
     const int multiplies = !a->x;
@@ -92,7 +92,7 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     float of_inputs[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float *states = a->states + first * size;
     float *sums = a->pooled ? a->pooled + row + first * size : NULL;
-    value *inputs = (value *)(scratch + ROWS * n_features);
+    value *inputs = scratch + 2 * ROWS * size;
     const value *packed_kernel = packed + 3 * size * size;
     const float *factors = a->factors ? a->factors + first * a->n_features : NULL;
     int64_t start = a->reverse ? a->steps : 0;
@@ -100,7 +100,7 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     const float *last = states + (a->in_turns ? start % 2 : start) * row;
 #ifdef BFLOAT16
     /* The states before a step and after it, as products take them. */
-    value *narrow = inputs + ROWS * n_features, *narrow_after = narrow + ROWS * size;
+    value *narrow = scratch, *narrow_after = scratch + ROWS * size;
     for (int64_t i = 0; i < n_rows * size; i += WIDTH)
         PUT(narrow + i, LOAD(last + i));
 #endif
@@ -122,10 +122,10 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
         if (last != before)
             memcpy(before, last, n_rows * size * sizeof(float));
         last = after;
-        if (multiplies)
-            narrow_rows(look_up(a->inputs + (of_step ? 0 : place * a->n_features),
-                                of_step, factors, n_rows, a->n_features, scratch),
-                        n_rows, a->n_features, inputs);
+        if (multiplies) {
+            const float *vectors = a->inputs + (of_step ? 0 : place * a->n_features);
+            narrow_rows(vectors, of_step, factors, n_rows, a->n_features, inputs);
+        }
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
 #ifdef BFLOAT16
             const void *rows = narrow;
@@ -208,6 +208,27 @@ INLINE void retreat(float steepness, int64_t size, vec of_h, const float *before
     STORE(of_biases + 3 * size, LOAD(of_biases + 3 * size) + of_last);
 }
 
+/* Numbers, each times its factor where there are any. */
+INLINE void scale(const float *restrict from, const float *restrict factors, int64_t n,
+                  float *restrict to) {
+    if (factors)
+        for (int64_t j = 0; j < n; j++)
+            to[j] = from[j] * factors[j];
+    else
+        memcpy(to, from, n * sizeof(float));
+}
+
+/* What a step reads, row by row: to be transposed it is read in pieces. */
+INLINE const float *look_up(const float *vectors, const int32_t *rows,
+                            const float *factors, int64_t n_rows, int64_t n_features,
+                            float *room) {
+    for (int64_t i = 0; i < n_rows; i++)
+        scale(vectors + (rows ? rows[i] : i) * n_features,
+              factors ? factors + i * n_features : NULL, n_features,
+              room + i * n_features);
+    return room;
+}
+
 /* The gradient of a state that is pooled. Where several are the largest, the last of
    them has it all, which is marked. */
 INLINE vec unpool(vec h, const float *of_sum, int64_t row, float *largest) {
@@ -254,7 +275,7 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
         const float *after = a->states + (t + !a->reverse) * row + first * size;
         const float *upstream = a->upstream ? a->upstream + place * size : NULL;
         const int32_t *rows = a->rows ? a->rows + place : NULL;
-        const float *inputs = a->inputs + (rows ? 0 : place * n_features);
+        const float *vectors = a->inputs + (rows ? 0 : place * n_features);
         const value *kept = (const value *)a->kept + 4 * place * size;
         float *of_inputs = a->of_inputs + place * n_features;
         value *of_gates = held.of_gates + 4 * size * held.n_rows;
@@ -307,8 +328,9 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
                       factors ? factors + i * n_features + n : NULL, n_columns,
                       of_inputs + i * n_features + n);
         }
-        inputs = look_up(inputs, rows, factors, n_rows, n_features, room);
-        hold_rows(&held, n_rows, before, inputs);
+        if (rows || factors)
+            vectors = look_up(vectors, rows, factors, n_rows, n_features, room);
+        hold_rows(&held, n_rows, before, vectors);
         if (held.n_rows + n_rows > MOST_HELD) {
             add_products(&held);
             START_PRODUCTS(n_rows);
