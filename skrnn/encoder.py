@@ -186,7 +186,8 @@ class SequenceEncoder(keras.Model):
         # their products with a mask, would be written only to be read.
         table = ops.convert_to_tensor(self.embedding.embeddings)
         masks = self._masks(padding) if training else {}
-        return self._read(ids, padding, masks, training, table=table)
+        row_ids = ops.cast(ids, "int32")
+        return self._read(row_ids, padding, masks, training, table=table)
 
     def read(self, x, padding, training=False):
         """Representations of texts whose tokens are given as vectors.

@@ -60,8 +60,8 @@ class NativeGRU:
             their sums and the largest, as `finished` takes them.
 
         looked_up : dict of str to tensor
-            Which of the inputs to read, and what times; see `rows` and `factors` of
-            `skrnn.native.gru.forward`.
+            Which of the inputs to read, and what to multiply them by: `rows` and
+            `factors` of `skrnn.native.gru.forward`.
 
         inputs : tensor of shape (steps, batch, n_features), or (n_rows, n_features)
             What is read, or a table of it.

@@ -14,6 +14,7 @@ import pytest
 from corpus import assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from test_encoder import N_IDS, an_encoder
 from test_layers import N_FEATURES, a_layer, gradients, inputs, run, text_by_text, twin
 from test_memory import resident_mib
 
@@ -25,6 +26,7 @@ from skrnn.embedding import Embedding
 from skrnn.gates import GATES
 from skrnn.native import embedding, gru, marks, ngrams, words
 from skrnn.native.binding import library_with, structure, zeros_given_back
+from skrnn.sequences import PADDING_ID
 
 # Such processors without AVX2 are rare enough to be told of.
 IS_COMPILED = (
@@ -196,9 +198,11 @@ def test_kernels_compute_what_numpy_does(
         )
 
 
-# The second are mostly padding, of which what a block has before all its tokens is not
-# written.
-@pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [1] * 20 + [2, 0] * 20 + [9]])
+# The second are mostly padding, where not all states are written.
+LENGTHS = [[9, 3, 0, 7] * 10, [1] * 20 + [2, 0] * 20 + [9]]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("gate", ["sigmoid", "hard_sigmoid"])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kernel", gru.KERNELS)
@@ -246,7 +250,7 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate, leng
         )
 
 
-@pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [1] * 20 + [2, 0] * 20 + [9]])
+@pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("n_features", [24, 32, 5])
 @pytest.mark.parametrize("pools", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
@@ -269,37 +273,47 @@ def test_what_is_looked_up_and_scaled_is_what_stands_there(
         found = go_back(read, upstream, made, **others, **options)
         return made[2 if pools else 0], *found
 
-    found = taken(table, rows=rows, factors=factors)
-    expected = list(taken(table[rows] * factors))
-    of_scaled = expected[1] * factors
-    expected[1] = np.zeros_like(table)
-    np.add.at(expected[1], rows.ravel(), of_scaled.reshape(-1, n_features))
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-    # Each without the other.
-    for one, other in (
-        (taken(table, rows=rows), taken(table[rows])),
-        (taken(table[rows], factors=factors), taken(table[rows] * factors)),
+    def summed(of_inputs):
+        sums = np.zeros_like(table)
+        np.add.at(sums, rows.ravel(), of_inputs.reshape(-1, n_features))
+        return sums
+
+    made, of_scaled, *others = taken(table[rows] * factors)
+    for found, of_inputs in (
+        (taken(table, rows=rows, factors=factors), summed(of_scaled * factors)),
+        (taken(table[rows], factors=factors), of_scaled * factors),
     ):
-        np.testing.assert_array_equal(one[0], other[0])
-        for i in range(2, len(one)):
-            np.testing.assert_array_equal(one[i], other[i])
+        for one, other in zip(found, (made, of_inputs, *others), strict=True):
+            np.testing.assert_array_equal(one, other)
+    made, of_inputs, *others = taken(table[rows])
+    found = taken(table, rows=rows)
+    for one, other in zip(found, (made, summed(of_inputs), *others), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much is resident")
-def test_a_long_text_among_short_ones_takes_little_memory():
+def test_a_long_text_among_short_ones_takes_little_memory(monkeypatch):
     kernel = gru.fastest_kernel("float32")
     given, upstream = arguments(kernel, 2000, 32, [1] * 255 + [2000], 32)
     table = given["inputs"][0, :5].copy()
     given["inputs"] = table
     looked_up = {"rows": np.zeros((2000, 256), np.int32)}
     options = {"kernel": kernel, "reverse": False, "steepness": None}
-    before = resident_mib()
+    resident = [resident_mib()]
+
+    def sum_rows(vectors, *others):
+        # The gradients of all that was read are still there.
+        resident.append(resident_mib())
+        return embedding.sum_rows(vectors, *others)
+
+    monkeypatch.setattr(gru, "sum_rows", sum_rows)
     made = gru.forward(**given, **looked_up, **options, keeps=True, pools=True)
+    resident.append(resident_mib())
     go_back(given, upstream[:3], made, **looked_up, **options)
-    full = sum(one.nbytes for one in made) / 2**20
-    assert full > 300
-    assert resident_mib() - before < full / 3
+    before, after_forward, in_backward = resident
+    # States take 64 MiB, the inputs' gradients as much, and what is kept four times.
+    assert after_forward - before < 60
+    assert in_backward - after_forward < 20
 
 
 def test_of_equal_states_the_last_has_the_gradient_of_the_largest():
@@ -374,11 +388,22 @@ def test_what_is_no_number_is_kept(kernel, gate):
 
 @pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_no_texts_and_no_steps(kernel):
+    options = {"kernel": kernel, "reverse": False, "steepness": None}
     for steps, lengths in ((0, [0, 0]), (3, [])):
         given, upstream = arguments(kernel, steps, 32, lengths)
         hidden, *of_all = there_and_back(kernel, given, upstream)
         assert hidden.shape == (steps, len(lengths), 32)
         for one in of_all:
+            np.testing.assert_array_equal(one, 0)
+        looked_up = {
+            "rows": np.zeros((steps, len(lengths)), np.int32),
+            "factors": np.ones((len(lengths), 24), np.float32),
+        }
+        given["inputs"] = np.ones((5, 24), np.float32)
+        made = gru.forward(**given, **looked_up, **options, keeps=True, pools=True)
+        np.testing.assert_array_equal(made[2][0], given["initial"])
+        nothing = np.zeros(made[2].shape, np.float32)
+        for one in go_back(given, nothing, made, **looked_up, **options):
             np.testing.assert_array_equal(one, 0)
 
 
@@ -436,6 +461,14 @@ def test_arrays_that_do_not_fit_are_refused():
         gru.forward(**others, rows=np.zeros((3, 2), np.int32), **options)
     with pytest.raises(ValueError, match=r"not fit what is read, of shape \(5, 96\)"):
         gru.forward(**others, **options)
+    with pytest.raises(ValueError, match=r"shape \(5, 95\) should have 96 columns"):
+        gru.forward(
+            **{**others, "inputs": table[:, :-1]},
+            rows=np.zeros((4, 2), np.int32),
+            **options,
+        )
+    with pytest.raises(ValueError, match=r"shape \(4, 2, 23\) should have 24 columns"):
+        gru.forward(**{**given, "inputs": given["inputs"][..., :-1]}, **options)
     for shape in ((2, 23), (1, 24), (4, 2, 24)):
         with pytest.raises(ValueError, match="do not fit 2 texts of 24 features"):
             gru.forward(**given, factors=np.ones(shape, np.float32), **options)
@@ -584,6 +617,44 @@ def test_precision_follows_what_runs(tmp_path, monkeypatch):
         assert fastest_precision("lstm", 256) == of_256
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"bidirectional": True, "pooling": "mean"},
+        {"n_layers": 2, "learn_initial_state": True},
+        {"n_layers": 2, "bidirectional": True, "pooling": "last"},
+    ],
+)
+def test_an_encoder_is_the_same_by_loop_and_kernel(parameters, training, monkeypatch):
+    import tensorflow as tf
+
+    parameters = {
+        "hidden_size": 32,
+        "pooling": "concat",
+        "embedding_dropout": 0.5,
+        "dropout": 0.3,
+        **parameters,
+    }
+    # NumPy's usual integers, and a text that is all padding.
+    ids = np.random.default_rng(0).integers(1, N_IDS, size=(6, 9))
+    for i in range(len(ids)):
+        ids[i, : 9 - 2 * i] = PADDING_ID
+    found = {}
+    for implementation, kernels in (("native", gru.KERNELS), ("loop", ())):
+        monkeypatch.setattr("skrnn.native.gru.KERNELS", kernels)
+        encoder = an_encoder(**parameters)
+        assert encoder.implementation == implementation
+        with tf.GradientTape() as tape:
+            representations = encoder(ids, training=training)
+            loss = tf.reduce_sum(representations**2)
+        weights = [one.value for one in encoder.trainable_variables]
+        found[implementation] = representations, *tape.gradient(loss, weights)
+    for one, other in zip(*found.values(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_fit_is_the_same_by_loop_and_kernel(precision, monkeypatch, docstrings):
     if gru.fastest_kernel(precision) is None:
@@ -636,8 +707,9 @@ def test_without_a_kernel_for_bfloat16_that_of_float32_trains(monkeypatch, docst
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("looks_up", [False, True])
 @pytest.mark.parametrize("in_graph", [False, True])
-def test_second_derivatives_are_refused(in_graph):
+def test_second_derivatives_are_refused(in_graph, looks_up):
     import tensorflow as tf
 
     _, layer = layers()
@@ -648,7 +720,11 @@ def test_second_derivatives_are_refused(in_graph):
     def penalty(of):
         with tf.GradientTape() as outer:
             with tf.GradientTape() as inner:
-                states = layer(table(ids), padding, training=True)
+                if looks_up:
+                    read = {"inputs": ids, "table": table.embeddings.value}
+                else:
+                    read = {"inputs": table(ids)}
+                states = layer(**read, padding=padding, training=True)
                 loss = tf.reduce_sum(states**2)
             first = inner.gradient(loss, of())
             squares = tf.reduce_sum(first**2)
@@ -672,6 +748,19 @@ def test_a_model_of_ones_own_trains_with_the_embedding():
     model.fit(ids, np.ones(3), verbose=0)
     assert (table.vectors != before)[1:].all()
     np.testing.assert_array_equal(table.vectors[0], before[0])
+
+
+def test_a_model_of_ones_own_trains_with_an_encoder():
+    # As `TextVectorization` has them.
+    inputs = keras.Input((None,), dtype="int64")
+    encoder = an_encoder(hidden_size=32)
+    model = keras.Model(inputs, keras.layers.Dense(1)(encoder(inputs)))
+    model.compile("adam", "mse")
+    assert encoder.implementation == "native"
+    before = encoder.embedding.vectors
+    model.fit(np.array([[0, 2], [3, 4], [0, 4]]), np.ones(3), verbose=0)
+    changed = (encoder.embedding.vectors != before).any(axis=1)
+    np.testing.assert_array_equal(np.flatnonzero(changed), [2, 3, 4])
 
 
 def test_pooled_answers_are_those_of_all_steps(docstrings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import mmap
@@ -93,11 +94,19 @@ def empty(shape, dtype=np.float32) -> np.ndarray:
     return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
-def zeros_given_back(shape, dtype=np.float32) -> np.ndarray:
+def zeros_given_back(shape, dtype=np.float32, *, sparse: bool = False) -> np.ndarray:
     """Make an array whose memory goes back to the system as soon as nothing holds it.
 
-    What a thread of its own frees, the C library keeps for such threads. Pages that are
-    not written take no memory.
+    What a thread of its own frees, the C library keeps for such threads.
+
+    Parameters
+    ----------
+    shape, dtype
+        The array's.
+
+    sparse : bool, default=False
+        Whether little of it will be written: what is not then takes no memory, for the
+        system is told not to give some megabytes for each page.
     """
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
@@ -105,6 +114,10 @@ def zeros_given_back(shape, dtype=np.float32) -> np.ndarray:
         memory = mmap.mmap(-1, max(n_bytes, 1), flags=flags)
     except OSError as error:
         raise MemoryError(f"No memory is left for {n_bytes} bytes.") from error
+    if sparse and hasattr(mmap, "MADV_NOHUGEPAGE"):
+        # Systems that never would refuse to be told.
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.ndarray(shape, dtype, memory)
 
 

@@ -8,6 +8,7 @@ the weights' gradients is in the processor's cache, too, when a step has compute
 from __future__ import annotations
 
 import ctypes
+from functools import partial
 
 import numpy as np
 
@@ -152,13 +153,15 @@ def forward(
 
     pools : bool, default=False
         Whether to pool the states as they come; if nothing is kept, they are not
-        either, and else those of steps before or behind all tokens may be anything.
+        either.
 
     Returns
     -------
     states : float32 ndarray of shape (steps + 1, batch, size)
         The states between steps, the first of them `initial`; read backward it is
-        the last. Of shape (2, batch, size), and of no use, where they are not kept.
+        the last. Where they are pooled, they are for `backward` alone: some, at steps
+        that hold no token, are not written. Of shape (2, batch, size), and of no use,
+        where they are pooled and nothing is kept.
 
     kept : ndarray of shape (steps, batch, 4 * size)
         Of no steps where nothing is kept. Its dtype is `dtype_of_kept`.
@@ -175,10 +178,12 @@ def forward(
         `factors` not of as many texts and features, or a row is none of `inputs`.
 
     MemoryError
-        If none is left for what is multiplied.
+        If none is left for what is given, or multiplied.
     """
     steps, batch = padding.shape
     size = len(recurrent)
+    n_features = 0 if input_kernel is None else len(input_kernel)
+    width = 3 * size if input_kernel is None else n_features
     # What would be read beyond an array's end is no error to a compiled function.
     if rows is not None:
         fits = rows.shape == padding.shape
@@ -191,7 +196,8 @@ def forward(
             f"Padding of {steps} steps and {batch} texts does not fit what is read, of "
             f"shape {(inputs if rows is None else rows).shape}."
         )
-    n_features = 0 if input_kernel is None else len(input_kernel)
+    if inputs.shape[-1] != width:
+        raise ValueError(f"Inputs of shape {inputs.shape} should have {width} columns.")
     if factors is not None and factors.shape != (batch, n_features):
         raise ValueError(
             f"Factors of shape {factors.shape} do not fit {batch} texts of "
@@ -207,10 +213,13 @@ def forward(
             f"{len(inputs)}."
         )
     in_turns = pools and not keeps
-    make = _maker(padding) if pools else empty
-    states = make((2 if in_turns else steps + 1, batch, size))
+    make = _maker_for(padding)
+    # Without pooling the states of all steps are read.
+    make_states = make if pools and keeps else empty
+    states = make_states((2 if in_turns else steps + 1, batch, size))
     states[(steps if reverse else 0) % len(states)] = initial
-    kept = make((steps if keeps else 0, batch, 4 * size), dtype_of_kept(kernel))
+    make_kept = make if keeps else empty
+    kept = make_kept((steps if keeps else 0, batch, 4 * size), dtype_of_kept(kernel))
     pooled = empty((3 if pools else 0, batch, size))
     pooled[1:2], pooled[2:] = 0.0, -np.inf
     read = {"x": inputs} if input_kernel is None else {"inputs": inputs}
@@ -275,7 +284,8 @@ def backward(
     """
     steps, batch = padding.shape
     n_features, size = len(input_kernel), len(recurrent)
-    make = _maker(padding) if rows is not None else empty
+    # Those of a table's rows are read for tokens alone.
+    make = empty if rows is None else _maker_for(padding)
     of_inputs = make((steps, batch, n_features))
     of_initial = empty((batch, size))
     # End to end, and as long, as the C file has them.
@@ -318,15 +328,15 @@ def backward(
     )
 
 
-def _maker(padding):
+def _maker_for(padding):
     """What makes arrays that are not written where a block of texts has no token.
 
-    Where one long text among short ones makes most of them such, they are the system's
-    own: pages that are not written then take no memory. Else pages that were used
-    before take less time.
+    One long text among short ones leaves most of them so: memory is then taken for what
+    is written alone. Else memory that was used before takes less time.
     """
-    is_sparse = 2 * np.count_nonzero(padding) > padding.size
-    return zeros_given_back if is_sparse else empty
+    if 2 * np.count_nonzero(padding) > padding.size:
+        return partial(zeros_given_back, sparse=True)
+    return empty
 
 
 def dtype_of_kept(kernel: str) -> np.dtype:

@@ -23,13 +23,12 @@ INLINE vec load_some(const float *from, int64_t n_left) {
     return LOAD(some);
 }
 
-/* Rows as values, each times its factors, with zeros behind them. `of_texts` tells
-   which rows; that, or the factors, may be NULL. */
-INLINE void narrow_rows(const float *rows, const int32_t *of_texts,
-                        const float *factors, int64_t n_rows, int64_t n_columns,
-                        value *to) {
+/* Rows as values, each times its factors, with zeros behind them. `row_ids` tells
+   which they are; it, or the factors, may be NULL. */
+INLINE void narrow_rows(const float *rows, const int32_t *row_ids, const float *factors,
+                        int64_t n_rows, int64_t n_columns, value *to) {
     for (int64_t i = 0; i < n_rows; i++, to += padded(n_columns)) {
-        const float *row = rows + (of_texts ? of_texts[i] : i) * n_columns;
+        const float *row = rows + (row_ids ? row_ids[i] : i) * n_columns;
         for (int64_t j = 0; j < padded(n_columns); j += WIDTH) {
             vec x = load_some(row + j, n_columns - j);
             if (factors)

@@ -112,19 +112,22 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
         float *after = states + (a->in_turns ? to % 2 : to) * row;
         value *kept = a->kept ? (value *)a->kept + 4 * place * size : NULL;
         const uint8_t *padding = a->padding + place;
-        const int32_t *of_step = a->rows ? a->rows + place : NULL;
+        const int32_t *row_ids = a->rows ? a->rows + place : NULL;
         if (!any_token(padding, n_rows)) {
-            /* Pages that are not written take no memory. */
-            if (!sums)
-                last = memcpy(after, last, n_rows * size * sizeof(float));
+            /* Where states are pooled nobody reads these; the last ones are copied in
+               front of the next token. */
+            if (!sums) {
+                memcpy(after, last, n_rows * size * sizeof(float));
+                last = after;
+            }
             continue;
         }
         if (last != before)
             memcpy(before, last, n_rows * size * sizeof(float));
         last = after;
         if (multiplies) {
-            const float *vectors = a->inputs + (of_step ? 0 : place * a->n_features);
-            narrow_rows(vectors, of_step, factors, n_rows, a->n_features, inputs);
+            const float *vectors = a->inputs + (row_ids ? 0 : place * a->n_features);
+            narrow_rows(vectors, row_ids, factors, n_rows, a->n_features, inputs);
         }
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
 #ifdef BFLOAT16
@@ -142,7 +145,7 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
                 const float *u = products + i * columns, *x = of_inputs + i * columns;
                 int64_t of_x = FORWARD_COLUMNS;
                 if (!multiplies) {
-                    int64_t row_of_x = of_step ? of_step[i] : place + i;
+                    int64_t row_of_x = row_ids ? row_ids[i] : place + i;
                     x = a->x + 3 * size * row_of_x + n;
                     of_x = size;
                 }
@@ -218,12 +221,12 @@ INLINE void scale(const float *restrict from, const float *restrict factors, int
         memcpy(to, from, n * sizeof(float));
 }
 
-/* What a step reads, row by row: to be transposed it is read in pieces. */
-INLINE const float *look_up(const float *vectors, const int32_t *rows,
+/* What a step reads, copied: transposing reads a row many times, in pieces. */
+INLINE const float *look_up(const float *vectors, const int32_t *row_ids,
                             const float *factors, int64_t n_rows, int64_t n_features,
                             float *room) {
     for (int64_t i = 0; i < n_rows; i++)
-        scale(vectors + (rows ? rows[i] : i) * n_features,
+        scale(vectors + (row_ids ? row_ids[i] : i) * n_features,
               factors ? factors + i * n_features : NULL, n_features,
               room + i * n_features);
     return room;
@@ -274,14 +277,14 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
         const float *before = a->states + (t + a->reverse) * row + first * size;
         const float *after = a->states + (t + !a->reverse) * row + first * size;
         const float *upstream = a->upstream ? a->upstream + place * size : NULL;
-        const int32_t *rows = a->rows ? a->rows + place : NULL;
-        const float *vectors = a->inputs + (rows ? 0 : place * n_features);
+        const int32_t *row_ids = a->rows ? a->rows + place : NULL;
+        const float *vectors = a->inputs + (row_ids ? 0 : place * n_features);
         const value *kept = (const value *)a->kept + 4 * place * size;
         float *of_inputs = a->of_inputs + place * n_features;
         value *of_gates = held.of_gates + 4 * size * held.n_rows;
         const uint8_t *padding = a->padding + place;
         int any = any_token(padding, n_rows);
-        if (!any && !rows)
+        if (!any && !row_ids)
             memset(of_inputs, 0, n_rows * n_features * sizeof(float));
         if (!any && !upstream)
             continue;
@@ -328,8 +331,8 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
                       factors ? factors + i * n_features + n : NULL, n_columns,
                       of_inputs + i * n_features + n);
         }
-        if (rows || factors)
-            vectors = look_up(vectors, rows, factors, n_rows, n_features, room);
+        if (row_ids || factors)
+            vectors = look_up(vectors, row_ids, factors, n_rows, n_features, room);
         hold_rows(&held, n_rows, before, vectors);
         if (held.n_rows + n_rows > MOST_HELD) {
             add_products(&held);
