@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.native import gru
+from skrnn.native import embedding, gru
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -205,7 +207,7 @@ def _once_differentiated(function, dtypes, tensors: dict, **options):
 def native_forward(*, keeps=False, pools=False, options: dict, **tensors):
     """Take all steps of a GRU by the kernel for the processor.
 
-    For TensorFlow, as `native_backward` is.
+    For TensorFlow, as `native_backward` and `native_sums` are.
 
     Parameters
     ----------
@@ -254,14 +256,61 @@ def native_backward(*, options: dict, **tensors):
     """
     gradients = _once_differentiated(gru.backward, [tf.float32] * 5, tensors, **options)
     size = tensors["recurrent"].shape[0]
+    n_features = tensors["input_kernel"].shape[0]
     shapes = [
-        *(tensors[name].shape for name in ("inputs", "input_kernel", "recurrent")),
+        (*tensors["padding"].shape, n_features),
+        *(tensors[name].shape for name in ("input_kernel", "recurrent")),
         (tensors["padding"].shape[1], size),
         (4, size),
     ]
     for one, shape in zip(gradients, shapes, strict=True):
         one.set_shape(shape)
     return gradients
+
+
+def _ids_of_tokens(vectors, ids, padding):
+    """The same ids, -1 at steps that hold no token.
+
+    By a call of its own, after `vectors` are there: TensorFlow lets go of what a call
+    was given when the next one is done. Else the sums would stand beside what the way
+    back was given, and be the most memory that a step takes.
+    """
+
+    def call(_, ids, padding):
+        return np.where(padding, np.int32(-1), ids)
+
+    return tf.numpy_function(call, [vectors, ids, padding], tf.int32, stateful=False)
+
+
+def native_sums(vectors, ids, padding, n_sums: int):
+    """Sum the vectors that have an id in common; see `skrnn.native.embedding.sum_rows`.
+
+    Parameters
+    ----------
+    vectors : float32 tensor of shape (steps, batch, width)
+        What to sum.
+
+    ids : int32 tensor of shape (steps, batch)
+        Of each vector.
+
+    padding : uint8 tensor of shape (steps, batch)
+        1 at steps that hold no token, whose vectors are left out.
+
+    n_sums : int
+        The number of sums.
+
+    Returns
+    -------
+    float32 tensor of shape (n_sums, width)
+    """
+    width = vectors.shape[-1]
+    tensors = {
+        "vectors": tf.reshape(vectors, (-1, width)),
+        "ids": tf.reshape(_ids_of_tokens(vectors, ids, padding), (-1,)),
+    }
+    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
+    sums.set_shape((n_sums, width))
+    return sums
 
 
 def rows_of(tables: list, ids) -> list:

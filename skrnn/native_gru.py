@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from skrnn._keras import keras
-from skrnn.loops import native_backward, native_forward
+from skrnn.loops import native_backward, native_forward, native_sums
 from skrnn.native.gru import fastest_kernel
 from skrnn.pooling import RunningPool
 
@@ -98,6 +98,10 @@ class NativeGRU:
             of_inputs, of_kernel, of_recurrent, of_initial, of_biases = native_backward(
                 upstream=upstream, options=options, **read, **dict(all_made)
             )
+            if "rows" in looked_up:
+                of_inputs = native_sums(
+                    of_inputs, looked_up["rows"], padding, inputs.shape[0]
+                )
             return (
                 of_inputs,
                 of_kernel,

@@ -20,7 +20,6 @@ from skrnn.native.binding import (
     structure,
     zeros_given_back,
 )
-from skrnn.native.embedding import sum_rows
 
 # Hidden sizes that the kernels take are a multiple of this; the number of features is
 # rounded up to one in what they sum up.
@@ -275,9 +274,12 @@ def backward(
 
     Returns
     -------
-    of_inputs, of_input_kernel, of_recurrent, of_initial : float32 ndarrays
-        The gradients of `inputs`, `input_kernel`, `recurrent` and `initial`, of their
-        shapes. That of a table's row is summed over its places, in their order.
+    of_inputs : float32 ndarray of shape (steps, batch, n_features)
+        The gradient of what is read at each step. With `rows` it may be anything where
+        no token stands.
+
+    of_input_kernel, of_recurrent, of_initial : float32 ndarrays
+        The gradients of `input_kernel`, `recurrent` and `initial`, of their shapes.
 
     of_biases : float32 ndarray of shape (4, size)
         Those of the three blocks of `bias`, and of `recurrent_bias`.
@@ -313,12 +315,6 @@ def backward(
         of_initial=of_initial,
         of_sums=of_sums,
     )
-    if rows is not None:
-        # Where no token stands, nothing was written.
-        ids = np.where(padding, np.int32(-1), rows)
-        of_inputs = sum_rows(
-            of_inputs.reshape(-1, n_features), ids.reshape(-1), len(inputs)
-        )
     return (
         of_inputs,
         of_input_kernel.reshape(n_padded, 3 * size)[:n_features],
