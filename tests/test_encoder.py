@@ -98,11 +98,12 @@ def test_a_text_has_one_mask_for_all_its_steps(dropped):
     for layer in encoder.recurrent_layers:
         layer.kernel.assign(np.eye(size))
         layer.recurrent_kernel.assign(np.zeros((size, size)))
-    ones = np.ones((7, n_texts, size), "float32")
-    padding = np.zeros(ones.shape[:2], bool)
+    # Tensors, as PyTorch's are not multiplied by arrays.
+    small = keras.ops.full((7, n_texts, size), 1e-3)
+    padding = keras.ops.zeros((7, n_texts), "bool")
 
     def read(training):
-        pooled = encoder.read(1e-3 * ones, padding, training=training)
+        pooled = encoder.read(small, padding, training=training)
         return keras.ops.convert_to_numpy(pooled) / 1e-3
 
     np.testing.assert_allclose(read(training=False), 1, rtol=1e-4)
