@@ -276,10 +276,11 @@ def _ids_of_tokens(vectors, ids, padding):
     back was given, and be the most memory that a step takes.
     """
 
-    def call(_, ids, padding):
+    def call(vectors, ids, padding):
         return np.where(padding, np.int32(-1), ids)
 
-    return tf.numpy_function(call, [vectors, ids, padding], tf.int32, stateful=False)
+    tensors = {"vectors": vectors, "ids": ids, "padding": padding}
+    return _by_numpy(call, tf.int32, tensors)
 
 
 def native_sums(vectors, ids, padding, n_sums: int):

@@ -212,13 +212,12 @@ def forward(
             f"{len(inputs)}."
         )
     in_turns = pools and not keeps
-    make = _maker_for(padding)
+    make = _maker_for(padding) if keeps else empty
     # Without pooling the states of all steps are read.
-    make_states = make if pools and keeps else empty
+    make_states = make if pools else empty
     states = make_states((2 if in_turns else steps + 1, batch, size))
     states[(steps if reverse else 0) % len(states)] = initial
-    make_kept = make if keeps else empty
-    kept = make_kept((steps if keeps else 0, batch, 4 * size), dtype_of_kept(kernel))
+    kept = make((steps if keeps else 0, batch, 4 * size), dtype_of_kept(kernel))
     pooled = empty((3 if pools else 0, batch, size))
     pooled[1:2], pooled[2:] = 0.0, -np.inf
     read = {"x": inputs} if input_kernel is None else {"inputs": inputs}
