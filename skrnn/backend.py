@@ -144,11 +144,11 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     Returns
     -------
     {"bfloat16", "float32"}
-        "bfloat16" from a size of 256 on, where TensorFlow runs on a processor that
-        multiplies it faster than float32, which only Linux tells: one with AMX, unless
-        that is kept from the process, or one of AMD's with instructions for it; and
-        from 128 on with AMX where a kernel of `skrnn.native` takes the steps. Else, and
-        where Keras computes in more than float32, "float32".
+        "bfloat16" where TensorFlow runs on a processor that multiplies it faster than
+        float32, which only Linux tells: one with AMX, unless that is kept from the
+        process, or one of AMD's with instructions for it. There from a size of 128 on
+        where a kernel of `skrnn.native` takes the steps, else from 256 on. Elsewhere,
+        and where Keras computes in more than float32, "float32".
     """
     if (
         not ON_TENSORFLOW
@@ -161,18 +161,15 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     # A sandbox may keep AMX from the process, which is only seen where the compiled
     # library has asked for it.
     refused = "avx512_bf16" in gru.KERNELS and "amx" not in gru.KERNELS
+    has_amx = "amx_bf16" in words and not refused
     # With Intel's instructions for it but no AMX a step took up to 1.5 times as long.
-    if "amx_bf16" in words and not refused:
-        # Of smaller products TensorFlow's loop gains a few hundredths.
-        by_kernel = "amx" in gru.KERNELS and _runs_natively(
-            cell, hidden_size, "bfloat16"
-        )
-        least = 128 if by_kernel else 256
-    elif {"AuthenticAMD", "avx512_bf16"} <= words:
-        least = 256
-    else:
+    if not has_amx and not {"AuthenticAMD", "avx512_bf16"} <= words:
         return "float32"
-    return "bfloat16" if hidden_size >= least else "float32"
+    # Of smaller products TensorFlow's loop gains a few hundredths.
+    by_kernel = _trains_natively_in("bfloat16") and _runs_natively(
+        cell, hidden_size, "bfloat16"
+    )
+    return "bfloat16" if hidden_size >= (128 if by_kernel else 256) else "float32"
 
 
 @contextlib.contextmanager
