@@ -263,11 +263,13 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             If the estimator has not been fitted.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is not a column of texts.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         return self._apply(
             lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X

@@ -275,11 +275,13 @@ callable, default="log_loss"
             diverges. The estimator is then left as it was.
 
         TypeError
-            If a text is no `str`.
+            If a text is not a `str`.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         return self._fit_whole(X, y, sample_weight)
 
@@ -323,11 +325,13 @@ callable, default="log_loss"
             holds a label that is not among them.
 
         TypeError
-            If a text is no `str`.
+            If a text is not a `str`.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         self._check_partial_fit_parameters()
         if classes is not None:
@@ -373,17 +377,22 @@ callable, default="log_loss"
             If the estimator has not been fitted.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is not a column of texts.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """The scores: log odds, where the loss is log loss.
+        """The scores of the classes.
+
+        With log loss they are log odds, of two classes and of each column of an
+        indicator; of more classes their softmax is the probabilities.
 
         Parameters
         ----------
@@ -401,11 +410,13 @@ callable, default="log_loss"
             If the estimator has not been fitted.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is not a column of texts.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return scores[:, 0] if self._target_encoder.kind_ == "binary" else scores
@@ -433,11 +444,13 @@ callable, default="log_loss"
             If the estimator has not been fitted.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is not a column of texts.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.probabilities(scores)
@@ -464,11 +477,13 @@ callable, default="log_loss"
             If the estimator has not been fitted.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is not a column of texts.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.log_probabilities(scores)

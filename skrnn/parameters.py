@@ -135,10 +135,12 @@ max_features : int, default=20000
     all read as one unknown token. None keeps every token.
 
 min_df : int or float in [0, 1], default=1
-    Ignore tokens that occur in fewer texts, as a number or a share of them.
+    Ignore tokens that occur in fewer texts than this number (int) or this share of
+    them (float).
 
 max_df : int or float in [0, 1], default=1.0
-    Ignore tokens that occur in more texts, as a number or a share of them.
+    Ignore tokens that occur in more texts than this number (int) or this share of
+    them (float).
 
 vocabulary : mapping of str to int, or collection of str, default=None
     The tokens to know; nothing is learned then. See `Tokenizer`.
@@ -165,14 +167,14 @@ embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
 
 hidden_size : int, default=256
-    Size of the hidden states. On a CPU the kernel in C takes multiples of 32, in
-    float32 up to 256.
+    Size of the hidden states. On a CPU a GRU of a multiple of 32, in float32 up to 256,
+    runs in the compiled kernel, any other size in TensorFlow's slower loop.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
-    Kind of recurrent layer. The kernel in C computes GRUs only.
+    Kind of recurrent layer. The compiled kernel computes GRUs only.
 
 n_layers : int, default=1
-    Number of recurrent layers, one upon the other.
+    Number of recurrent layers, each on top of the last.
 
 bidirectional : bool, default=False
     Whether every layer also reads the text from its end.
@@ -218,7 +220,7 @@ optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
 
 learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
 default=0.002
-    Step size, at its greatest. Not used when `optimizer` is an instance.
+    Step size, at its highest. Not used when `optimizer` is an instance.
 
 learning_rate_schedule : {"linear", "constant"}, default="linear"
     How the step size follows the updates of a `fit`: "linear" lets it rise in the
@@ -235,7 +237,7 @@ metrics : str, list or tuple, default=None
     Metrics of Keras to follow while training, by name, as objects, or as classes,
     whose arguments are routed: ``metrics__0__name="f1"``. For a
     classifier they see a column of 0 and 1 for each class, one column for two
-    classes, and the sigmoid or softmax of the scores; of several labels a text
+    classes, and the sigmoid or softmax of the scores; of several labels per text
     "accuracy" is the share of all that are right, and of several classes the binary
     metrics look at each column by itself. For a regressor they see standardized
     values.
@@ -245,28 +247,28 @@ callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
     ``callbacks__monitor="loss"``.
 
 epochs : int or "auto", default="auto"
-    Number of passes over the texts. "auto" divides 60,000 by the mean number of tokens
-    read of a text, for the number of updates to aim at, at least 250 and at most 750,
-    and takes as many passes as that needs, from 3 to 20.
+    Number of passes over the texts. "auto" aims at 60,000 / (mean number of tokens
+    read per text) updates, but at least 250 and at most 750, and takes as many passes
+    as that needs, from 3 to 20.
 
 batch_size : int, default=64
-    Number of texts an update.
+    Number of texts per update.
 
 precision : {"auto", "float32", "bfloat16"}, default="auto"
     What the recurrent layers' matrix products are taken in while training, and what
     is stored of a step for its gradient. Weights, states and all other sums stay in
-    float32, and so does all of prediction. Where the kernel in C has no bfloat16 for
-    the processor it computes in float32.
-    "auto" is "bfloat16" where it pays, with TensorFlow on Linux: from a `hidden_size`
-    of 256 on with a processor that has AMX, unless that is kept from the process, or
-    one of AMD's with AVX-512 instructions for it; with AMX from 128 on where a kernel
-    in C takes the steps; else "float32".
+    float32, and so does all of prediction. Where the compiled kernel has no bfloat16
+    for the processor it computes in float32.
+    "auto" is "bfloat16" where it pays: with TensorFlow on Linux, on a processor with
+    AMX, unless that is kept from the process, or one of AMD's with AVX-512
+    instructions for bfloat16; there from a `hidden_size` of 128 on if the compiled
+    kernel runs the layer, and from 256 on if not. Otherwise it is "float32".
     ``model_.encoder.precision`` tells which it was.
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and
-    go back to the weights it was lowest with. Name the most `epochs` then: of "auto",
-    3 for many texts, little is left to stop.
+    go back to the weights it was lowest with. Set `epochs` too, to the most there
+    may be: of many texts "auto" takes 3, which leaves little to stop.
 
 validation_fraction : float in (0, 1), default=0.1
     Share of the texts held out, of every class alike where `y` holds single labels:
@@ -286,11 +288,12 @@ warm_start : bool, default=False
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.
-    An int gives the same model at every fit on a CPU of one kind with as many
-    threads, bit for bit.
+    An int gives the same model at every fit on a CPU of one kind with the same number
+    of threads, bit for bit.
 
 verbose : int, default=0
-    0 prints nothing, 1 a progress bar with the time left, 2 a line an epoch.
+    0 prints nothing, 1 a progress bar with the time left, 2 one line per
+    epoch.
 
 **routed : dict
     Parameters routed to Keras objects as scikeras does:
@@ -305,9 +308,9 @@ tokenizer_ : Tokenizer
 model_ : SequenceModel
     The trained `keras.Model`. Its ``encoder`` maps padded ids to
     representations, its ``head`` representations to scores.
-    ``encoder.implementation`` tells what runs the recurrent layers: "native" is a
-    kernel in C and "loop" the backend's loop; "cudnn" is cuDNN's kernel on a GPU, and
-    "xla" the loop compiled by XLA.
+    ``encoder.implementation`` tells what runs the recurrent layers: "native" is the
+    compiled kernel and "loop" the backend's loop; "cudnn" is cuDNN's kernel on a GPU,
+    and "xla" the loop compiled by XLA.
 
 wide_ : WidePart or None
     The linear model beside the network.

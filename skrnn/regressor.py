@@ -113,11 +113,13 @@ class or callable, default="squared_error"
             diverges. The estimator is then left as it was.
 
         TypeError
-            If a text is no `str`.
+            If a text is not a `str`.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         return self._fit_whole(X, y, sample_weight)
 
@@ -149,9 +151,11 @@ class or callable, default="squared_error"
         ValueError, TypeError
             As in `fit`; or if `early_stopping` is on or `wide` is True.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         self._check_partial_fit_parameters()
         return self._fit(X, y, sample_weight, epochs=1, go_on=hasattr(self, "model_"))
@@ -174,11 +178,13 @@ class or callable, default="squared_error"
             If the estimator has not been fitted.
 
         ValueError, TypeError
-            If `X` is no column of texts.
+            If `X` is not a column of texts.
 
-        MemoryError, RuntimeError
-            If a batch does not fit in memory, and the message says what to lower; in
-            a process forked from one that had used TensorFlow.
+        MemoryError
+            If a batch does not fit in memory; the message says what to lower.
+
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)

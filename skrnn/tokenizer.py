@@ -270,7 +270,7 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             If no vocabulary was learned or given.
 
         ValueError, TypeError
-            If `X` is no column of texts, `analyzer` or `strip_accents` was set to
+            If `X` is not a column of texts, `analyzer` or `strip_accents` was set to
             something invalid since, or `tokenizer` gives tokens that are not `str`.
         """
         vocabulary = self._known_vocabulary()

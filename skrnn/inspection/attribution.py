@@ -54,13 +54,16 @@ def explain(
     it changed the decision score when it was read. It tells how the answer came
     about, and depends on the order: what is said twice counts where it is said
     first, and a "not" counts only where the next token has been read. The text is
-    scored once a token, so the time grows with the square of its length.
+    scored once per token, so the time grows with the square of its length. Beyond
+    `max_length` tokens each beginning is cut as `truncate` says, so a token's score has
+    in it what was lost with the one that it pushed out.
 
     ``"integrated_gradients"`` [1]_ adds up the slopes of the decision score on a
     straight path from a text whose tokens all have the zero vector to the text as it
     is, so all tokens are treated alike wherever they stand. The wide part is linear
-    in its n-grams: what an n-gram adds is shared out equally among its tokens. The
-    zero text is none that was ever seen, and slopes say nothing of what would happen
+    in its n-grams: what an n-gram adds is shared out equally among its tokens. Tokens
+    that the network does not read, beyond `max_length`, have only that. The zero text
+    is unlike any that was ever seen, and slopes say nothing of what would happen
     if a token were replaced by another.
 
     With more than two classes a token may raise the scores of all of them at once;
@@ -79,7 +82,8 @@ def explain(
     target : label or int, default=None
         The class whose decision score is explained; for a multilabel indicator and
         for several values, the number of the column. None takes ``classes_[1]`` of
-        two classes, the likeliest of more, and the first of several values.
+        two classes, the likeliest of more classes or of an indicator's columns, and
+        the first of several values.
 
     method : {"reading", "integrated_gradients"}, default="reading"
         How the answer is shared out.
@@ -95,10 +99,11 @@ def explain(
     Raises
     ------
     ValueError
-        If `target` is no class and no column, or a parameter is not valid.
+        If `target` is neither a class nor a column's number, or a parameter is not
+        valid.
 
     TypeError
-        If `estimator` is none of skrnn's, or `text` is no `str`.
+        If `estimator` is not one of skrnn's, or `text` is not a `str`.
 
     NotFittedError
         If the estimator has not been fitted.

@@ -152,8 +152,9 @@ class EmbeddingMapDisplay:
             a classifier's labels.
 
         pos_label : label, default=None
-            Colour by the share of this label in `y`. None takes `y` as numbers, or
-            where it holds a classifier's two labels that are none, ``classes_[1]``.
+            Colour by the share of this label in `y`. None takes `y` as numbers, or,
+            where it holds a classifier's two labels and these are not numbers,
+            ``classes_[1]``.
 
         n_words : int, default=1000
             How many words to show: those of the vocabulary in most texts of `X`.
@@ -181,7 +182,7 @@ class EmbeddingMapDisplay:
             ``embedding_size=1``.
 
         TypeError
-            If `estimator` is none of skrnn's, or `X` is no column of texts.
+            If `estimator` is not one of skrnn's, or `X` is not a column of texts.
 
         NotFittedError
             If the estimator has not been fitted.

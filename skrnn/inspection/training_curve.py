@@ -76,7 +76,7 @@ class TrainingCurveDisplay:
             If it was initialized and never trained.
 
         TypeError
-            If `estimator` is none of skrnn's.
+            If `estimator` is not one of skrnn's.
 
         NotFittedError
             If the estimator has not been fitted.

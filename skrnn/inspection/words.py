@@ -61,7 +61,7 @@ def nearest_words(estimator, word: str, n: int = 10) -> list[tuple[str, float]]:
         If `word` is not one token or not in the vocabulary, or `n` is below 1.
 
     TypeError
-        If `estimator` is none of skrnn's.
+        If `estimator` is not one of skrnn's.
 
     NotFittedError
         If the estimator has not been fitted.
