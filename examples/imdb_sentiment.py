@@ -4,8 +4,8 @@ Sentiment and stars of film reviews
 
 The task of the talk this package comes from, on 25,000 reviews: is a review positive,
 and how many stars did it give? Beside each recurrent network stands a linear model on
-TF-IDF word pairs. Run it with ``--data-home`` naming the folder that holds, or shall
-hold, ``aclImdb_v1.tar.gz``.
+TF-IDF word pairs. Run it with ``--data-home`` naming the folder that holds, or
+is to hold, ``aclImdb_v1.tar.gz``.
 """
 
 import argparse

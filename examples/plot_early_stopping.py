@@ -31,8 +31,8 @@ stopping = RNNTextClassifier(
 ).fit(X, y)
 
 # %%
-# What would have come, had it not been stopped, a second fit shows: it would wait for
-# more epochs than there are. Until the first one stops, the two are the same.
+# What would have come, had it not been stopped, a second fit shows: it waits for
+# as many epochs as there are. Until the first one stops, the two are the same.
 
 going_on = RNNTextClassifier(
     **common, early_stopping=True, validation_fraction=0.2, n_iter_no_change=12

@@ -173,13 +173,13 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
 
 
 @contextlib.contextmanager
-def memory_errors_explained(what_to_lower: str):
+def memory_errors_explained(what_to_do: str):
     """Say what to do where a batch did not fit.
 
     Parameters
     ----------
-    what_to_lower : str
-        The parameters that a batch's size depends on.
+    what_to_do : str
+        A sentence, on what a batch's size depends on.
 
     Raises
     ------
@@ -192,8 +192,7 @@ def memory_errors_explained(what_to_lower: str):
         if not _is_out_of_memory(error):
             raise
         raise MemoryError(
-            f"A batch of texts did not fit in memory. Lower {what_to_lower}, or the "
-            "network's sizes."
+            f"A batch of texts did not fit in memory. {what_to_do}"
         ) from error
 
 

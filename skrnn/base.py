@@ -206,7 +206,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
     def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn the vocabulary and build the network, without training it.
 
-        The network can then be looked at, or given other weights.
+        The network can then be looked at, or given other weights, which `partial_fit`
+        goes on from, and `fit` with ``warm_start=True``; else `fit` builds another.
 
         Parameters
         ----------
@@ -275,6 +276,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X
         )
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # A routed parameter's name may end as a fitted attribute's does.
+        return hasattr(self, "model_")
+
     @property
     def _n_features_out(self) -> int:
         return self.model_.encoder.representation_size
@@ -295,7 +300,10 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         tokenize = self.tokenizer_.transform
 
         def apply(sequences):
-            with memory_errors_explained("`max_length`"):
+            with memory_errors_explained(
+                "Cut the texts shorter, or fit with a lower `max_length` or smaller "
+                "sizes of the network."
+            ):
                 return function(sequences)
 
         if len(texts) <= _TEXTS_A_CHUNK:

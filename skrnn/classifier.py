@@ -535,7 +535,8 @@ callable, default="log_loss"
         return "softmax" if target_encoder.kind_ == "multiclass" else "sigmoid"
 
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
-        if self.loss in HINGES:
+        # What is no name need not be hashable.
+        if isinstance(self.loss, str) and self.loss in HINGES:
             return HINGES[self.loss], {}
         check_routed(self.loss, self._routed())
         if self.loss != "log_loss":

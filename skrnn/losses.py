@@ -42,9 +42,11 @@ def is_hinge(loss) -> bool:
     loss : str, `keras.losses.Loss`, class or callable
         As `RNNTextClassifier` takes it.
     """
-    return loss in (*HINGES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS) or isinstance(
-        loss, _HINGE_CLASSES
-    )
+    if isinstance(loss, str):
+        return loss in HINGES
+    if inspect.isclass(loss):
+        return issubclass(loss, _HINGE_CLASSES)
+    return isinstance(loss, _HINGE_CLASSES) or loss in _HINGE_FUNCTIONS
 
 
 def arguments_of(loss) -> dict:

@@ -124,6 +124,7 @@ class SequenceModel(keras.Model):
         has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
         told = of_each_label(arguments) if has_labels else arguments
         super().compile(**{"jit_compile": jit, **told})
+        self._flags_when_traced = self._trainable_flags()
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
@@ -220,18 +221,26 @@ class SequenceModel(keras.Model):
         to_validate = None
         if validation_data is not None:
             to_validate = LengthSortedBatches(*validation_data, **sizes)
+        if self._trainable_flags() != self._flags_when_traced:
+            # What was compiled moves the weights that could be moved then.
+            self.train_function = None
+            self._flags_when_traced = self._trainable_flags()
         n_updates = len(batches) * (epochs - initial_epoch)
         self._schedule(n_updates if decay else None)
-        with gradients_forgotten():
-            return super().fit(
-                feed(batches),
-                epochs=epochs,
-                initial_epoch=initial_epoch,
-                validation_data=None if to_validate is None else feed(to_validate),
-                shuffle=False,
-                callbacks=[reshuffle, *callbacks],
-                **kwargs,
-            )
+        try:
+            with gradients_forgotten():
+                return super().fit(
+                    feed(batches),
+                    epochs=epochs,
+                    initial_epoch=initial_epoch,
+                    validation_data=None if to_validate is None else feed(to_validate),
+                    shuffle=False,
+                    callbacks=[reshuffle, *callbacks],
+                    **kwargs,
+                )
+        finally:
+            # Where a callback had this fit begin, which Keras keeps for all later ones.
+            self._initial_epoch = None
 
     def _schedule(self, n_updates: int | None) -> None:
         optimizer = self.optimizer
@@ -329,6 +338,16 @@ class SequenceModel(keras.Model):
             self.set_state(state)
             raise
 
+    def _trainable_flags(self) -> tuple[bool, ...]:
+        """Whether each layer is trained; a user may set that."""
+        return tuple(layer.trainable for layer in self._flatten_layers())
+
+    def set_trainable_flags(self, flags: tuple[bool, ...]) -> None:
+        """Freeze the layers that another model like this one had frozen."""
+        # What is set of a layer is set of those inside it, which come after it.
+        for layer, flag in zip(self._flatten_layers(), flags, strict=True):
+            layer.trainable = flag
+
     def _state_variables(self) -> list[keras.Variable]:
         return [*self.variables, *self.optimizer.variables]
 
@@ -343,7 +362,8 @@ class SequenceModel(keras.Model):
 
     def __reduce__(self):
         arguments = _to_configs(self._compile_arguments)
-        return _rebuild, (self.get_config(), arguments, self.get_state())
+        flags = self._trainable_flags()
+        return _rebuild, (self.get_config(), arguments, self.get_state(), flags)
 
     def __deepcopy__(self, memo):
         rebuild, arguments = self.__reduce__()
@@ -367,8 +387,21 @@ def build_network(*, compile_arguments: dict, head: dict, encoder: dict):
     Returns
     -------
     SequenceModel
+
+    Raises
+    ------
+    ValueError
+        If XLA is to compile what it cannot.
     """
     model = SequenceModel(SequenceEncoder(**encoder), **head)
+    implementation = model.encoder.implementation
+    told = compile_arguments.get("jit_compile")
+    if told and jit_compile(implementation) is False:
+        raise ValueError(
+            f"compile__jit_compile={told!r}: XLA cannot compile what computes the "
+            f"recurrent layers here (encoder.implementation={implementation!r}). Leave "
+            "it out."
+        )
     _make_ready(model, compile_arguments)
     return model
 
@@ -380,13 +413,15 @@ def _make_ready(model: SequenceModel, compile_arguments: dict) -> None:
 
 def _compile(model: SequenceModel, arguments: dict) -> None:
     model.compile(**arguments)
-    model.optimizer.build(model.trainable_variables)
+    # Of all weights, for a user may freeze some, and thaw them.
+    model.optimizer.build(model.weights)
 
 
-def _rebuild(config, compile_arguments, state) -> SequenceModel:
+def _rebuild(config, compile_arguments, state, trainable_flags) -> SequenceModel:
     model = SequenceModel.from_config(config)
     _make_ready(model, _from_configs(compile_arguments))
     model.set_state(state)
+    model.set_trainable_flags(trainable_flags)
     return model
 
 

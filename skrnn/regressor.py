@@ -211,7 +211,8 @@ class or callable, default="squared_error"
                 "The 'loss__delta' parameter must be a float in the range (0.0, inf). "
                 f"Got {width!r} instead."
             )
-        return _LOSSES.get(self.loss, self.loss), {}
+        # What is no name need not be hashable.
+        return _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss, {}
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

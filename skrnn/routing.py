@@ -54,6 +54,13 @@ def _named(what: str):
 with _put_back(_PATCHED_BY_SCIKERAS):
     from scikeras.wrappers import BaseWrapper
 
+
+class _Router(BaseWrapper):
+    def _get_param_names(self):
+        # Scikeras leaves out names that end as those of fitted attributes do.
+        return (name for name in vars(self) if not name.startswith("_"))
+
+
 _PREFIXES = frozenset({"optimizer", "loss", "metrics", "callbacks", "compile"})
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
@@ -130,6 +137,23 @@ class RoutedEstimator(BaseEstimator):
             return LinearDecay(float(self.learning_rate))
         return self.learning_rate
 
+    def _clips(self, optimizer, given: dict) -> bool:
+        """Whether an optimizer is told `clipnorm`."""
+        if (
+            not inspect.isclass(optimizer)
+            or self.clipnorm is None
+            or any(f"optimizer__{name}" in given for name in _CLIPPING)
+        ):
+            return False
+        try:
+            inspect.signature(optimizer).bind_partial(global_clipnorm=self.clipnorm)
+        except TypeError:
+            raise InvalidParameterError(
+                f"{optimizer.__name__} takes no `global_clipnorm`, which is what "
+                "`clipnorm` becomes. Let it, or set clipnorm=None."
+            ) from None
+        return True
+
     def _compile_arguments(self, loss, loss_arguments: dict) -> dict:
         """Arguments of `keras.Model.compile`, metrics and the optimizer new.
 
@@ -148,16 +172,17 @@ class RoutedEstimator(BaseEstimator):
                     f"compile__{name} would overrule the '{name}' parameter: set that."
                 )
         _refuse_what_nothing_takes(given, "metrics", self.metrics)
+        _refuse_arguments_of_arguments(given)
         defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
         if not isinstance(self.optimizer, keras.optimizers.Optimizer):
             defaults["optimizer__learning_rate"] = self._scheduled_learning_rate()
-            if not any(f"optimizer__{name}" in given for name in _CLIPPING):
-                defaults["optimizer__global_clipnorm"] = self.clipnorm
         optimizer = self.optimizer
         if isinstance(optimizer, str):
             optimizer = OPTIMIZERS[optimizer.lower()]
+        if self._clips(optimizer, given):
+            defaults["optimizer__global_clipnorm"] = self.clipnorm
         metrics = self.metrics
-        router = BaseWrapper(
+        router = _Router(
             optimizer=optimizer,
             loss=loss,
             metrics=list(metrics) if isinstance(metrics, tuple) else metrics,
@@ -192,7 +217,7 @@ class RoutedEstimator(BaseEstimator):
 
     def _build_callbacks(self) -> list:
         _refuse_what_nothing_takes(self._routed(), "callbacks", self.callbacks)
-        router = BaseWrapper(callbacks=self.callbacks, **self._routed())
+        router = _Router(callbacks=self.callbacks, **self._routed())
         with _named("The 'callbacks' parameter, or one routed to it, is wrong"):
             router._initialize_callbacks()
         return list(keras.tree.flatten(router._fit_callbacks))
@@ -215,6 +240,21 @@ def _refuse_what_nothing_takes(given: dict, parameter: str, value) -> None:
         if argument and key not in keys and f"{parameter}__{key}" not in given:
             has = f"which has {', '.join(keys)}" if keys else "which is a single one"
             raise InvalidParameterError(f"{name} is for {key} of `{parameter}`, {has}.")
+
+
+def _refuse_arguments_of_arguments(given: dict) -> None:
+    """Refuse routed names that scikeras would hand to nothing."""
+    for name in given:
+        parameter, argument, *more = name.split("__")
+        if not more:
+            continue
+        if parameter == "optimizer":
+            raise InvalidParameterError(
+                f"{name} would be an argument of optimizer__{argument}, which takes "
+                "none: give that as an object that has them."
+            )
+        if parameter == "loss" and f"loss__{argument}" not in given:
+            raise InvalidParameterError(f"{name} needs loss__{argument} to go to.")
 
 
 def _holds(values, one) -> bool:

@@ -59,7 +59,7 @@ def check_targets(y, estimator_name: str):
             "`sklearn.preprocessing.MultiLabelBinarizer` makes a column for each."
         ) from error
     if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
     return y
 
 
@@ -169,6 +169,9 @@ class ClassEncoder(BaseEstimator):
         """
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
+        if issparse(y) and kind != "multilabel-indicator":
+            # To say what is wrong with it.
+            _dense_indicator(y)
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "Several outputs of several classes each are not supported. Use "
@@ -218,7 +221,7 @@ class ClassEncoder(BaseEstimator):
             If `y` holds other labels or another number of columns, or a multilabel
             indicator anything but 0 and 1.
         """
-        multilabel = type_of_target(y, input_name="y") == "multilabel-indicator"
+        multilabel = y.ndim == 2
         if multilabel != (self.kind_ == "multilabel"):
             raise ValueError(
                 "`y` is a multilabel indicator in one call and holds single labels "
@@ -230,13 +233,7 @@ class ClassEncoder(BaseEstimator):
                     f"`y` has {y.shape[1]} columns, but this estimator was fitted "
                     f"with {self.n_outputs_}."
                 )
-            dense = np.asarray(y.toarray() if issparse(y) else y, dtype=np.float32)
-            if not np.isin(dense, (0, 1)).all():
-                raise ValueError(
-                    "A multilabel indicator holds 0 and 1, but `y` holds "
-                    f"{np.unique(dense)}."
-                )
-            return dense
+            return _dense_indicator(y)
         # NumPy would compare numbers with strings by turning them into strings.
         kinds = {np.asarray(labels).dtype.kind for labels in (y, self.classes_)}
         mixed = "U" in kinds and kinds & set("biuf")
@@ -411,3 +408,12 @@ class ValueEncoder(BaseEstimator):
     @staticmethod
     def _columns(y: np.ndarray) -> np.ndarray:
         return y.astype(np.float64).reshape(len(y), -1)
+
+
+def _dense_indicator(y) -> np.ndarray:
+    dense = y.toarray() if issparse(y) else np.asarray(y)
+    if dense.dtype.kind not in "biufO" or not np.isin(dense, (0, 1)).all():
+        raise ValueError(
+            f"A multilabel indicator holds 0 and 1, but `y` holds {np.unique(dense)}."
+        )
+    return dense.astype(np.float32)

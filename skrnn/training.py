@@ -96,9 +96,11 @@ def train(
     try:
         with (
             retracing_warnings_filtered(),
-            memory_errors_explained("`batch_size` or `max_length`"),
+            memory_errors_explained(
+                "Lower `batch_size` or `max_length`, or the network's sizes."
+            ),
         ):
-            history = model.fit(
+            run = model.fit(
                 sequences,
                 targets,
                 sample_weight=weight,
@@ -110,7 +112,7 @@ def train(
                 initial_epoch=initial_epoch,
                 callbacks=callbacks,
                 verbose=verbose,
-            ).history
+            )
     except TypeError as error:
         if "LearningRateSchedule" not in str(error):
             raise
@@ -121,9 +123,10 @@ def train(
     finally:
         for callback in callbacks:
             _make_portable(callback)
-    best_epoch = None
+    history, best_epoch = run.history, None
     if stop is not None and stop.best is not None:
-        best_epoch = stop.best_epoch + 1
+        # A callback that goes on from a backup begins at a later one.
+        best_epoch = initial_epoch + run.epoch.index(stop.best_epoch) + 1
     _check_finite(model, history, best_epoch, initial_epoch)
     return {
         name: [_to_list(value) for value in values] for name, values in history.items()

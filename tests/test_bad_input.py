@@ -140,6 +140,7 @@ def test_texts_without_any_token_cannot_be_learned_from():
         ((1, 2), np.asarray),
         ((0, 5), np.asarray),
         ((0, 5), scipy.sparse.csr_array),
+        ((0, 2), scipy.sparse.csr_matrix),
     ],
 )
 def test_an_indicator_of_other_numbers_than_0_and_1(values, container):
@@ -230,6 +231,12 @@ def test_no_score_and_no_attributes_before_fit():
 
 
 # Parameters
+
+
+class Unclipped(keras.optimizers.SGD):
+    def __init__(self, learning_rate=0.01):
+        super().__init__(learning_rate)
+
 
 WRONG = {
     "lowercase": ["yes", 2],
@@ -455,6 +462,26 @@ def test_a_callback_may_skip_all_epochs(tmp_path):
     second = with_backup().fit(TEXTS, LABELS)
     assert (first.n_iter_, second.n_iter_) == (2, 0)
     np.testing.assert_array_equal(second.predict(TEXTS), first.predict(TEXTS))
+    # It has no part in later calls.
+    second.set_params(callbacks=None).partial_fit(TEXTS, LABELS)
+    assert second.n_iter_ == 1
+
+
+def test_epochs_are_counted_from_where_a_backup_goes_on(tmp_path):
+    class Breaks(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise InterruptedError
+
+    params = {"epochs": 4, "early_stopping": True, "validation_fraction": 0.25}
+    backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    with pytest.raises(InterruptedError):
+        classifier(callbacks=[backup, Breaks()], **params).fit(TEXTS, LABELS)
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    again = classifier(callbacks=[backup], **params).fit(TEXTS, LABELS)
+    losses = again.history_["val_loss"]
+    assert again.n_iter_ == len(losses) == 2
+    assert again.best_epoch_ == 1 + np.argmin(losses)
 
 
 def test_divergence_says_what_to_do():
@@ -507,6 +534,8 @@ def test_classes_that_are_no_list_are_named(classes):
         ({"compile__nope": 1}, "nope"),
         ({"compile__loss": "mse"}, "overrule the 'loss' parameter"),
         ({"optimizer__nope": 1}, "what is routed there, is wrong.*nope"),
+        ({"optimizer": Unclipped}, "Unclipped takes no `global_clipnorm`.*clipnorm"),
+        ({"compile__jit_compile": True, "compile__run_eagerly": False}, "XLA cannot"),
         ({"class_weight": {"good": [1], "bad": 1}}, "`class_weight` should hold"),
         ({"class_weight": [{"good": 1.0}]}, "'class_weight' parameter of RNNText"),
     ],
@@ -537,7 +566,7 @@ def test_a_batch_that_does_not_fit():
     params = PARAMS | {"embedding_size": 10**6, "hidden_size": 1, "max_length": None}
     long_texts = ["fine " * 60_000] * 16
     fitted = classifier(**params).initialize(TEXTS, LABELS)
-    with pytest.raises(MemoryError, match="Lower `max_length`, or the network"):
+    with pytest.raises(MemoryError, match="Cut the texts shorter, or fit with a lower"):
         fitted.predict(long_texts)
     before = weights(fitted)
     with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):

@@ -19,7 +19,7 @@ from corpus import (
 )
 from scipy.sparse import csr_array, csr_matrix
 from scipy.special import expit, log_expit, log_softmax
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.metrics import log_loss
 
 import skrnn.base
@@ -92,6 +92,13 @@ def test_learns_several_labels_a_text(multilabel):
 def test_containers_of_a_multilabel_indicator(multilabel, convert):
     fitted = classifier(**LEARNS).fit(TOPIC_TEXTS, convert(MULTILABEL))
     assert_same_model(fitted, multilabel, TOPIC_TEXTS)
+
+
+@pytest.mark.parametrize("convert", [csr_array, np.asarray])
+def test_a_column_of_labels_is_flattened(convert):
+    with pytest.warns(DataConversionWarning):
+        fitted = classifier().fit(TEXTS, convert([[1], [0]] * 8))
+    assert_same_model(fitted, classifier().fit(TEXTS, [1, 0] * 8))
 
 
 def test_score_weighs_texts(binary):

@@ -1,5 +1,7 @@
 """What a classifier minimizes, and which losses are refused."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,12 +9,15 @@ from corpus import (
     LABELS,
     LEARNS,
     MULTILABEL,
+    STARS,
     TEXTS,
     TOPIC_TEXTS,
     TOPICS,
     assert_same_model,
     classifier,
+    regressor,
 )
+from sklearn.exceptions import NotFittedError
 
 
 def one_half_squared(y_true, y_pred):
@@ -168,3 +173,39 @@ def test_a_softmax_loss_of_keras_takes_several_classes():
 def test_arguments_of_a_loss_are_routed():
     routed = classifier(loss=Distance, loss__power=1).fit(TEXTS, LABELS)
     assert_same_model(routed, classifier(loss=Distance(1)).fit(TEXTS, LABELS))
+
+
+class _Wider(keras.losses.Hinge):
+    def __init__(self, lambda_=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.lambda_ = lambda_
+
+    def call(self, y_true, y_pred):
+        return super().call(y_true, y_pred / self.lambda_)
+
+
+@pytest.mark.parametrize("loss", [_Wider, _Wider()])
+def test_a_hinge_of_ones_own_gives_no_probabilities(loss):
+    assert not hasattr(classifier(loss=loss), "predict_proba")
+
+
+def test_an_argument_may_be_named_as_fitted_attributes_are():
+    routed = classifier(loss=_Wider, loss__lambda_=2.0)
+    with pytest.raises(NotFittedError):
+        routed.decision_function(TEXTS)
+    assert_same_model(
+        routed.fit(TEXTS, LABELS), classifier(loss=_Wider(2.0)).fit(TEXTS, LABELS)
+    )
+
+
+@pytest.mark.parametrize(("make", "y"), [(classifier, LABELS), (regressor, STARS)])
+def test_a_loss_need_not_be_hashable(make, y):
+    @dataclasses.dataclass
+    class Power:
+        exponent: float = 3.0
+
+        def __call__(self, y_true, y_pred):
+            return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** self.exponent)
+
+    fitted = make(loss=Power()).fit(TEXTS, y)
+    assert np.isfinite(fitted.history_["loss"]).all()

@@ -335,6 +335,14 @@ def test_metrics_of_the_highest_column_need_several_classes(metric):
             },
             "callbacks__0__patience is for 0 of `callbacks`, which is a single one",
         ),
+        (
+            {"optimizer__adam__beta_1": 0.5},
+            "optimizer__adam__beta_1 would be an argument of optimizer__adam",
+        ),
+        (
+            {"loss__typo__label_smoothing": 0.3},
+            "loss__typo__label_smoothing needs loss__typo",
+        ),
     ],
 )
 def test_arguments_that_nothing_takes_are_refused(params, named):

@@ -29,6 +29,11 @@ def test_optimizers_by_name(name):
     assert np.isfinite(weights(fitted)).all()
 
 
+class Plain(keras.optimizers.SGD):
+    def __init__(self, learning_rate):
+        super().__init__(learning_rate)
+
+
 @pytest.mark.parametrize(
     ("params", "instance"),
     [
@@ -48,6 +53,10 @@ def test_optimizers_by_name(name):
         (
             {"optimizer__clipvalue": 0.5},
             keras.optimizers.Adam(0.001, clipvalue=0.5),
+        ),
+        (
+            {"optimizer": Plain, "clipnorm": None},
+            keras.optimizers.SGD(0.001),
         ),
     ],
 )

@@ -188,6 +188,34 @@ def test_copies_go_on_like_the_original(params):
         assert_same_model(other.partial_fit(TEXTS, LABELS), fitted)
 
 
+@pytest.mark.skipif(
+    keras.config.backend() == "jax", reason="Keras' JAX trains all weights or none"
+)
+def test_frozen_layers_stay_so():
+    class Breaks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise InterruptedError
+
+    params = {"learning_rate_schedule": "linear", "warm_start": True}
+    fitted = classifier(**params, compile__run_eagerly=False).fit(TEXTS, LABELS)
+    fitted.model_.encoder.embedding.trainable = False
+    before = weights(fitted)
+    fitted.set_params(callbacks=Breaks())
+    with pytest.raises(InterruptedError):
+        fitted.fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(weights(fitted), before)
+    fitted.set_params(callbacks=None)
+    vectors = fitted.model_.encoder.embedding.vectors
+    for one in (*copies(fitted), fitted):
+        assert not one.model_.encoder.embedding.trainable
+        one.fit(TEXTS, LABELS)
+        np.testing.assert_array_equal(one.model_.encoder.embedding.vectors, vectors)
+        assert not np.array_equal(weights(one), before)
+    fitted.model_.encoder.embedding.trainable = True
+    fitted.fit(TEXTS, LABELS)
+    assert not np.array_equal(fitted.model_.encoder.embedding.vectors, vectors)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
 def test_a_policy_set_for_other_models_changes_nothing(policy):
     plain = classifier(epochs=2).fit(TEXTS, LABELS)
