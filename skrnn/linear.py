@@ -75,8 +75,8 @@ class Inputs:
 
     They are never made: the factors go to the weights, which are fewer, and a text's
     norm to its score. So the marks serve all outputs, and take no more memory than
-    where they stand. Numbers of texts, and sums over a part, are of single precision,
-    in which products are faster; sums of all texts and the weights are of double.
+    where they stand. Numbers of texts, and sums over them, are of single precision, in
+    which products are faster and take half the memory; the weights are of double.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Inputs:
 
         Returns
         -------
-        ndarray of shape (n_features + 1,), float64
+        ndarray of shape (n_features + 1,), float32
         """
 
         def of_part(part, texts):
@@ -132,7 +132,7 @@ class Inputs:
             of_marks = part.T @ (self._scales[texts] * numbers)
             return of_marks, numbers.sum(dtype=np.float64)
 
-        sums = np.zeros(self.shape[1])
+        sums = np.zeros(self.shape[1], np.float32)
         for (of_marks, of_ones), _ in self.each_part(of_part):
             sums[:-1] += of_marks
             sums[-1] += of_ones
@@ -225,7 +225,7 @@ class _Objective:
     weights : ndarray of shape (n_weights,), float64
         Where it stands.
 
-    gradient : ndarray of shape (n_weights,), float64
+    gradient : ndarray of shape (n_weights,), float32
         Its slopes there.
     """
 
@@ -261,13 +261,13 @@ class _Objective:
             change = self._inputs.summed(
                 lambda part, texts: curvatures[texts] * weighted(part, texts)
             )
-            change[:-1] += self._decay * direction[:-1]
-            return change.astype(np.float32)
+            change[:-1] += np.float32(self._decay) * direction[:-1]
+            return change
 
         n_weights = len(self.weights)
         direction, _ = cg(
             LinearOperator((n_weights, n_weights), matvec=product, dtype=np.float32),
-            -self.gradient.astype(np.float32),
+            -self.gradient,
             rtol=self._loss.precision_of_a_step,
             maxiter=_MOST_PRODUCTS_A_STEP,
         )
@@ -276,6 +276,10 @@ class _Objective:
     def descend(self, direction: np.ndarray) -> bool:
         """Go there, or half as far until that is lower; tell whether it was found."""
         change = self._score(direction)
+        # Each step's squares follow from these, without arrays for it.
+        here, there = self.weights[:-1], direction[:-1].astype(np.float64)
+        squares = np.array([here @ here, 2 * (here @ there), there @ there])
+        del there
 
         def value(step):
             def of_part(_, texts):
@@ -284,8 +288,8 @@ class _Objective:
                 return (self._importance(texts) * losses).sum(dtype=np.float64)
 
             mean = sum(losses for losses, _ in self._inputs.each_part(of_part))
-            kept_small = self.weights[:-1] + step * direction[:-1]
-            return mean + self._decay * (kept_small @ kept_small) / 2
+            kept_small = squares @ [1.0, step, step**2]
+            return mean + self._decay * kept_small / 2
 
         slope, before = self.gradient @ direction, value(0.0)
         for step in 0.5 ** np.arange(_MOST_HALVINGS):

@@ -489,6 +489,17 @@ def test_divergence_says_what_to_do():
         classifier(callbacks=Diverges(), **PARAMS).fit(TEXTS, LABELS)
 
 
+def test_divergence_is_told_of_by_its_epoch():
+    class Later(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                self.model.optimizer.learning_rate = 1e38
+
+    fitted = classifier(**PARAMS | {"epochs": 2}, warm_start=True).fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match="in epoch 4"):
+        fitted.set_params(callbacks=Later()).fit(TEXTS, LABELS)
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_loss_that_is_no_number_leaves_an_estimator_as_it_was(early_stopping):
     # Of scores below zero Poisson's logarithm is none, but its slope is one.

@@ -80,3 +80,22 @@ def test_batches_to_train_on_are_of_like_lengths_and_few_shapes():
         np.testing.assert_array_equal(np.sort(targets), np.sort(lengths))
         orders.append(targets)
     assert (orders[0] != orders[1]).any()
+
+
+def test_texts_meet_others_in_every_epoch():
+    lengths = np.arange(1, 513)
+    batches = LengthSortedBatches(
+        Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
+        lengths,
+        np.ones(512, np.float32),
+        batch_size=2,
+        sizes_an_octave=16,
+        random_state=np.random.RandomState(0),
+    )
+    epochs = []
+    for _ in range(2):
+        batches.shuffle()
+        targets = [batches[i][1] for i in range(len(batches))]
+        epochs.append({frozenset(pair.tolist()) for pair in targets})
+    # Sorted in one pool, as no two are alike, all would be the same.
+    assert len(epochs[0] & epochs[1]) < 64

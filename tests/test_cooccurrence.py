@@ -15,20 +15,31 @@ from skrnn.tokenizer import Tokenizer
 WINDOW = 5
 
 
-def reference(lists, n_ids):
-    """Token by token: the positive mutual information, and its decomposition."""
+def reference(lists, n_ids, kept=slice(None)):
+    """Token by token: the positive mutual information, and its decomposition.
+
+    Of the contexts that are kept.
+    """
     counts = np.zeros((n_ids, n_ids))
     for ids in lists:
         for i, token in enumerate(ids):
             for j, context in enumerate(ids):
                 if 0 < abs(i - j) <= WINDOW and min(token, context) > 1:
                     counts[token, context] += 1 / abs(i - j)
+    counts = counts[:, kept]
     tokens, contexts = counts.sum(axis=1), counts.sum(axis=0) ** 0.75
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = counts / np.outer(tokens, contexts / contexts.sum())
         information = np.where(counts > 0, np.maximum(np.log(ratios), 0), 0)
-    left, values, _ = np.linalg.svd(information)
+    left, values, _ = np.linalg.svd(information, full_matrices=False)
     return left * np.sqrt(values), np.linalg.matrix_rank(information)
+
+
+def cosines(vectors):
+    # Singular vectors are unique up to sign and rotation: compare the angles.
+    norms = np.linalg.norm(vectors, axis=1)
+    unit = vectors / np.where(norms > 1e-6, norms, np.inf)[:, None]
+    return unit @ unit.T
 
 
 @given(st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6))
@@ -39,16 +50,26 @@ def test_vectors_are_those_of_the_formula(lists):
             Sequences.from_lists(lists), 8, size, np.random.RandomState(0)
         )
     expected, rank = reference(lists, 8)
-    # Singular vectors are unique up to sign and rotation: compare the angles.
-    norms = np.linalg.norm(expected, axis=1)
-    unit = expected / np.where(norms > 1e-6, norms, np.inf)[:, None]
     if rank == 0:
         assert not vectors.any()
         return
     lengths = np.linalg.norm(vectors, axis=1)
-    known = norms > 1e-6
+    known = np.linalg.norm(expected, axis=1) > 1e-6
     assert_allclose(lengths[known], np.sqrt(size), rtol=1e-4)
-    assert_allclose(vectors @ vectors.T / size, unit @ unit.T, atol=5e-3)
+    assert_allclose(vectors @ vectors.T / size, cosines(expected), atol=5e-3)
+
+
+def test_company_is_that_of_the_most_frequent_tokens(monkeypatch):
+    draw = np.random.default_rng(0).geometric(0.15, size=(60, 30))
+    lists = (2 + np.minimum(draw, 28)).tolist()
+    counts = np.bincount(np.ravel(lists), minlength=31)
+    frequent = np.argsort(-counts, kind="stable")[:6]
+    monkeypatch.setattr("skrnn.cooccurrence._MOST_CONTEXTS", 6)
+    vectors = cooccurrence_vectors(
+        Sequences.from_lists(lists), 31, 6, np.random.RandomState(0)
+    )
+    expected, _ = reference(lists, 31, frequent)
+    assert_allclose(vectors @ vectors.T / 6, cosines(expected), atol=5e-3)
 
 
 def test_long_texts_are_counted_in_parts(monkeypatch):

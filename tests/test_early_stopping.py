@@ -12,6 +12,8 @@ from corpus import (
 )
 from sklearn.metrics import log_loss
 
+from skrnn.training_data import hold_out
+
 # The first word tells which texts were learned from, the second one misleads.
 NOISE = np.random.RandomState(0)
 WORDS = [f"word{i} {NOISE.choice(['left', 'right'])}" for i in range(40)]
@@ -142,3 +144,15 @@ def test_early_stopping_goes_back_from_a_divergence(epochs):
     np.testing.assert_allclose(
         fitted.predict_proba(TEXTS), kept.predict_proba(TEXTS), rtol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "fraction", "counts"),
+    [
+        (np.arange(200) % 20, 0.1, [1] * 20),
+        (np.repeat([0, 1, 2], [100, 98, 2]), 0.5, [50, 49, 1]),
+    ],
+)
+def test_labels_just_frequent_enough_are_shared_out(labels, fraction, counts):
+    _, drawn = hold_out(200, labels, fraction, seed=0, strict=False)
+    assert np.bincount(labels[drawn]).tolist() == counts

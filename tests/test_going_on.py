@@ -82,6 +82,23 @@ def test_partial_fit_refuses_another_number_of_columns():
         partial.partial_fit(TOPIC_TEXTS, TOPICS)
 
 
+def test_parameters_changed_in_between_have_no_effect():
+    one, other = (
+        classifier(max_length=2, truncate="tail").fit(TEXTS, LABELS) for _ in range(2)
+    )
+    one.set_params(
+        max_length=1,
+        truncate="head",
+        lowercase=False,
+        optimizer="sgd",
+        learning_rate=1.0,
+        clipnorm=None,
+        dropout=0.9,
+        metrics=["accuracy"],
+    )
+    assert_same_model(one.partial_fit(TEXTS, LABELS), other.partial_fit(TEXTS, LABELS))
+
+
 def test_warm_start_goes_on():
     warm = classifier(warm_start=True).fit(TEXTS[:8], LABELS[:8])
     vocabulary = warm.tokenizer_.vocabulary_

@@ -190,9 +190,41 @@ def test_the_wide_part_shares_out_its_scores_among_the_tokens_of_its_ngrams():
     both = share("fine qwertz fine")
     np.testing.assert_allclose(both, [both[0], 0, both[0]])
     assert both.sum() == pytest.approx(score("fine") - intercept)
-    # A pair's part belongs to both its tokens alike: the middle of three is in two.
     shares = share("a dull film")
     assert shares.sum() == pytest.approx(score("a dull film") - intercept)
+
+
+def test_the_part_of_a_pair_is_shared_by_its_tokens_alike():
+    # Each word alone tells nothing, their order does.
+    estimator = classifier(wide=True).fit(["x y", "y x"] * 8, [1, 0] * 8)
+    (sequence,) = estimator.tokenizer_.transform(["x y"])
+    (first, second), _ = estimator.wide_.shares(sequence)
+    assert first > 0.1
+    assert_allclose(second, first, rtol=1e-3)
+
+
+def test_slopes_of_many_texts_are_those_of_all_at_once(fitted, monkeypatch):
+    table = fitted.model_.encoder.embedding.vectors
+    vectors = table[np.random.RandomState(0).randint(len(table), size=(7, 3))]
+    at_once = fitted.model_.differentiate(vectors, 1)
+    # Two texts at a time.
+    monkeypatch.setattr("skrnn.network.values_a_batch", lambda: 16 * 3 * 2)
+    in_parts = fitted.model_.differentiate(vectors, 1)
+    for one, other in zip(in_parts, at_once, strict=True):
+        assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_notebook_tells_what_raises_the_score_from_what_lowers_it():
+    estimator = classifier(wide=True, **LEARNS).fit(TEXTS, LABELS)
+    explanation = explain(estimator, "fine dull", target="good")
+    raised, lowered = explanation.scores
+    assert raised > 0 > lowered
+    page = explanation._repr_html_()
+    found = re.findall(r'2px (solid|dotted) [^"]*" title="([^"]*)"', page)
+    assert found[-2:] == [
+        ("solid", f"fine: {raised:+.3f}"),
+        ("dotted", f"dull: {lowered:+.3f}"),
+    ]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -560,7 +592,11 @@ def test_labels_of_the_drawn_map_stand_apart_and_inside(fitted, docstrings, pypl
     # The word furthest from neutral has its name first.
     furthest = np.abs(display.means - display.overall_mean).argmax()
     assert display.labels_[0].get_text() == display.words[furthest]
-    assert len(display.points_.get_offsets()) == len(display.words)
+    drawn = [display.points_.get_offsets(), display.points_.get_array()]
+    wanted = [display.positions, display.means]
+    assert_allclose(
+        *(sorted(map(tuple, np.column_stack(one))) for one in (drawn, wanted))
+    )
 
 
 def test_words_that_look_like_formulas_are_drawn_as_they_are(pyplot):
@@ -592,6 +628,10 @@ def test_the_page_of_a_map_holds_its_data_and_nothing_from_elsewhere(tmp_path):
     assert data["counts"] == display.counts.tolist()
     np.testing.assert_allclose(data["means"], display.means)
     assert data["neighbors"] == display.neighbors.tolist()
+    low, high = display.positions.min(axis=0), display.positions.max(axis=0)
+    x, y = ((display.positions - (low + high) / 2) / (high - low).max()).T
+    # A page counts downwards.
+    assert_allclose([data["x"], data["y"]], [x, -y], atol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
@@ -635,7 +675,13 @@ def test_the_curve_names_the_epoch_whose_weights_were_kept(docstrings, pyplot):
     assert display.best_epoch == np.argmin(held_out) + 1
     assert stopped.n_iter_ > display.best_epoch
     assert set(display.lines_) == {"loss", "val_loss", "accuracy", "val_accuracy"}
-    np.testing.assert_array_equal(display.lines_["val_loss"].get_ydata(), held_out)
+    line = display.lines_["val_loss"]
+    np.testing.assert_array_equal(line.get_ydata(), held_out)
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(1, stopped.n_iter_ + 1))
+    (kept,) = [
+        one for one in display.axes_[0].lines if one.get_label().startswith("kept")
+    ]
+    assert list(kept.get_xdata()) == [display.best_epoch] * 2
     assert len(display.axes_) == 2
     with pytest.raises(ValueError, match="2 curves"):
         display.plot(ax=display.axes_[0])

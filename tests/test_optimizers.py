@@ -224,3 +224,20 @@ def test_the_network_reads_what_is_left_of_a_text(truncate, max_length, read):
     sequences = fitted.tokenizer_.transform(["so dull and fine a film"])
     represented = fitted.model_.represent(sequences.cut(max_length, truncate))
     np.testing.assert_array_equal(represented, whole)
+
+
+@pytest.mark.parametrize(
+    ("truncate", "kept"),
+    [
+        ("head", "so so so so {}"),
+        ("tail", "fine fine fine fine fine"),
+        ("middle", "fine fine fine so {}"),
+    ],
+)
+def test_a_fit_learns_from_what_is_left_of_a_text(truncate, kept):
+    words = ["fine", "dull"] * 8
+    params = {"vocabulary": ["so", "fine", "dull"]}
+    long = ["fine " * 7 + "so " * 30 + word for word in words]
+    cut = classifier(**params, max_length=5, truncate=truncate).fit(long, LABELS)
+    short = classifier(**params).fit([kept.format(word) for word in words], LABELS)
+    np.testing.assert_array_equal(weights(cut), weights(short))

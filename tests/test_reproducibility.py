@@ -242,8 +242,12 @@ def test_predictions_in_many_batches_are_those_in_one(monkeypatch):
     fitted.fit(TEXTS, LABELS)
     in_one = fitted.decision_function(MANY_TEXTS), fitted.transform(MANY_TEXTS)
     assert np.ptp(in_one[0]) > 1
-    monkeypatch.setattr(skrnn.network, "values_a_batch", lambda: 64 * 16)
+    asked = []
+    monkeypatch.setattr(
+        skrnn.prediction, "values_a_batch", lambda: asked.append(True) or 64 * 16
+    )
     in_many = fitted.decision_function(MANY_TEXTS), fitted.transform(MANY_TEXTS)
+    assert asked
     for one, other in zip(in_one, in_many, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 

@@ -151,6 +151,7 @@ def test_optimizer_instance_keeps_its_own_step_size():
         (64 * 100, 120, 5),  # 60,000 / 120 = 500 updates
         (64 * 50, 300, 5),  # 250 updates
         (64 * 200, 300, 3),  # more than enough
+        (64 * 24 + 1, 300, 10),  # 25 updates an epoch, the last of one text
     ],
 )
 def test_auto_epochs(n_texts, n_tokens, n_epochs):

@@ -34,6 +34,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.utils import get_tags
 
 from skrnn import RNNTextClassifier, RNNTextRegressor
 
@@ -432,6 +433,18 @@ def test_unknown_parameters_are_refused(Estimator, name):
     with pytest.raises(ValueError, match="Invalid parameter"):
         estimator.set_params(epochs=9, **{name: 1})
     assert name not in estimator.get_params()
+
+
+@pytest.mark.parametrize("Estimator", [RNNTextClassifier, RNNTextRegressor])
+def test_tags_say_what_is_taken(Estimator):
+    tags = get_tags(Estimator())
+    assert tags.input_tags.string
+    assert tags.input_tags.one_d_array
+    assert not tags.input_tags.two_d_array
+    if Estimator is RNNTextClassifier:
+        assert tags.classifier_tags.multi_label
+    else:
+        assert tags.target_tags.multi_output
 
 
 def test_clone_is_unfitted_and_learns_the_same(docstrings, fitted):

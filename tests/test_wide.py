@@ -23,7 +23,7 @@ from corpus import (
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.sparse import csr_matrix, vstack
 from scipy.special import expit
 from sklearn.feature_extraction.text import CountVectorizer
@@ -327,6 +327,18 @@ def test_characters_come_in_longer_ngrams():
     labels = [0, 0, 1, 1] * 4
     fitted = classifier(wide=True, analyzer="char").fit(texts, labels)
     assert fitted.wide_._ngrams.n_features == 6 + 2 * (5 + 4 + 3 + 2)
+
+
+@pytest.mark.parametrize(("n_outputs", "most"), [(1, 10), (2, 6), (3, 4)])
+def test_many_outputs_leave_fewer_ngrams(n_outputs, most, monkeypatch):
+    monkeypatch.setattr("skrnn.wide._MOST_WEIGHTS", 12)
+    monkeypatch.setattr("skrnn.wide._MOST_FEATURES", 10)
+    sequences = Tokenizer().fit_transform(TEXTS)
+    wide, every = WidePart(100, max_n=1, of_classes=True), np.arange(16)
+    targets = np.eye(n_outputs)[every % n_outputs]
+    wide.fit(sequences, targets, np.ones(16), train=every, held_out=every[:0])
+    assert len(np.unique(sequences.ids)) > 6
+    assert wide._ngrams.n_features == min(most, len(np.unique(sequences.ids)))
 
 
 def test_all_of_a_long_text_counts():
@@ -701,6 +713,37 @@ def test_factors_heed_the_weights():
     assert not np.allclose(weighted.factors_, alike.factors_, rtol=0.01)
 
 
+def test_factors_are_found_with_the_weights_of_a_fit(monkeypatch):
+    given_to, fit = [], Blend.fit
+
+    def spy(blend, *arguments):
+        given_to.append(arguments)
+        return fit(blend, *arguments)
+
+    monkeypatch.setattr(Blend, "fit", spy)
+    # A text's value tells its weight.
+    y = np.arange(208.0)
+    weight = 1 + y
+    regressor(wide=True).fit(TEXTS * 13, y, weight)
+    ((_, _, targets, of_held_out),) = given_to
+    mean = np.average(y, weights=weight)
+    scale = np.sqrt(np.average((y - mean) ** 2, weights=weight))
+    held_out = np.rint(targets[:, 0] * scale + mean)
+    assert len(held_out) == 21
+    assert_allclose(of_held_out, (1 + held_out) / weight.mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("times", "counts"), [(1.9, True), (2.1, False)])
+def test_a_network_that_doubles_the_loss_counts_nothing(times, counts, monkeypatch):
+    # Of targets 1 the squared error without the network, whose scores are 1, is 1.
+    factor = 1 + np.sqrt(times)
+    found = OptimizeResult(x=np.log([factor, 1.2]))
+    monkeypatch.setattr("skrnn.wide.minimize", lambda *_, **__: found)
+    ones, zeros = np.ones((5, 1)), np.zeros((5, 1))
+    blend = Blend("linear").fit(ones, zeros, ones, np.ones(5))
+    assert_allclose(blend.factors_, [factor if counts else 0.0, 1.2])
+
+
 @pytest.mark.parametrize("n_texts", [0, 3, 30])
 def test_few_texts_draw_the_factors_little_from_what_is_usual(n_texts):
     rng = np.random.default_rng(1)
@@ -800,6 +843,17 @@ def test_texts_learned_from_by_partial_fit_weigh_nothing(docstrings):
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
+def test_other_texts_of_the_same_lengths_keep_the_factors():
+    texts, _ = load_docstrings(return_X_y=True)
+    y = np.arange(300.0)
+    # What the network reads of all texts is as long.
+    model = regressor(wide="auto", max_length=1, warm_start=True)
+    factors = model.fit(texts[:300], y).blend_.factors_
+    assert_array_equal(model.fit(texts[300:600], y).blend_.factors_, factors)
+    again = regressor(wide="auto", max_length=1).fit(texts[300:600], y)
+    assert (again.blend_.factors_ != factors).all()
+
+
 def test_warm_start_with_texts_in_another_order_keeps_the_factors(
     docstrings, early_stopping
 ):
