@@ -147,8 +147,9 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
         "bfloat16" where TensorFlow runs on a processor that multiplies it faster than
         float32, which only Linux tells: one with AMX, unless that is kept from the
         process, or one of AMD's with instructions for it. There from a size of 128 on
-        where a kernel of `skrnn.native` takes the steps, else from 256 on. Elsewhere,
-        and where Keras computes in more than float32, "float32".
+        where a kernel of `skrnn.native` takes the steps in it, and from 256 on where
+        none takes them. Elsewhere, and where Keras computes in more than float32,
+        "float32".
     """
     if (
         not ON_TENSORFLOW
@@ -165,11 +166,13 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     # With Intel's instructions for it but no AMX a step took up to 1.5 times as long.
     if not has_amx and not {"AuthenticAMD", "avx512_bf16"} <= words:
         return "float32"
-    # Of smaller products TensorFlow's loop gains a few hundredths.
-    by_kernel = _trains_natively_in("bfloat16") and _runs_natively(
-        cell, hidden_size, "bfloat16"
-    )
-    return "bfloat16" if hidden_size >= (128 if by_kernel else 256) else "float32"
+    # Of products smaller than these TensorFlow's loop gains a few hundredths.
+    least = 256
+    if _runs_natively(cell, hidden_size, "bfloat16"):
+        if not _trains_natively_in("bfloat16"):
+            return "float32"
+        least = 128
+    return "bfloat16" if hidden_size >= least else "float32"
 
 
 @contextlib.contextmanager

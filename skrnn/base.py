@@ -612,12 +612,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             "l2": _python_number(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),
         }
-        model = build_network(
-            compile_arguments=compile_arguments, head=head, encoder=encoder
+        return build_network(
+            compile_arguments=compile_arguments,
+            head=head,
+            encoder=encoder,
+            vectors=matrix,
         )
-        if matrix is not None:
-            model.encoder.embedding.embeddings.assign(matrix)
-        return model
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

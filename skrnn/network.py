@@ -221,6 +221,11 @@ class SequenceModel(keras.Model):
         to_validate = None
         if validation_data is not None:
             to_validate = LengthSortedBatches(*validation_data, **sizes)
+        if keras.config.backend() == "jax" and not all(self._trainable_flags()):
+            raise ValueError(
+                "With JAX Keras trains all weights or none: a layer of `model_` is "
+                "frozen. Set its `trainable` to True, or take another backend."
+            )
         if self._trainable_flags() != self._flags_when_traced:
             # What was compiled moves the weights that could be moved then.
             self.train_function = None
@@ -370,7 +375,9 @@ class SequenceModel(keras.Model):
         return rebuild(*copy.deepcopy(arguments, memo))
 
 
-def build_network(*, compile_arguments: dict, head: dict, encoder: dict):
+def build_network(
+    *, compile_arguments: dict, head: dict, encoder: dict, vectors=None
+) -> SequenceModel:
     """Build and compile a `SequenceModel`, its weights and optimizer included.
 
     Parameters
@@ -384,6 +391,9 @@ def build_network(*, compile_arguments: dict, head: dict, encoder: dict):
     encoder : dict
         Keyword arguments of `SequenceEncoder`.
 
+    vectors : ndarray of shape (vocabulary_size, embedding_size), optional
+        What the embedding starts from.
+
     Returns
     -------
     SequenceModel
@@ -395,20 +405,21 @@ def build_network(*, compile_arguments: dict, head: dict, encoder: dict):
     """
     model = SequenceModel(SequenceEncoder(**encoder), **head)
     implementation = model.encoder.implementation
-    told = compile_arguments.get("jit_compile")
-    if told and jit_compile(implementation) is False:
+    if (
+        compile_arguments.get("jit_compile") is True
+        and not compile_arguments.get("run_eagerly")
+        and jit_compile(implementation) is False
+    ):
         raise ValueError(
-            f"compile__jit_compile={told!r}: XLA cannot compile what computes the "
-            f"recurrent layers here (encoder.implementation={implementation!r}). Leave "
-            "it out."
+            "compile__jit_compile=True: XLA cannot compile what computes the recurrent "
+            f"layers here (encoder.implementation={implementation!r}). Leave it out."
         )
-    _make_ready(model, compile_arguments)
-    return model
-
-
-def _make_ready(model: SequenceModel, compile_arguments: dict) -> None:
     model.build((None, None))
+    if vectors is not None:
+        model.encoder.embedding.embeddings.assign(vectors)
+    # Then, for some optimizers begin with a copy of the weights.
     _compile(model, compile_arguments)
+    return model
 
 
 def _compile(model: SequenceModel, arguments: dict) -> None:
@@ -419,7 +430,8 @@ def _compile(model: SequenceModel, arguments: dict) -> None:
 
 def _rebuild(config, compile_arguments, state, trainable_flags) -> SequenceModel:
     model = SequenceModel.from_config(config)
-    _make_ready(model, _from_configs(compile_arguments))
+    model.build((None, None))
+    _compile(model, _from_configs(compile_arguments))
     model.set_state(state)
     model.set_trainable_flags(trainable_flags)
     return model

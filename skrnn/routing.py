@@ -150,7 +150,7 @@ class RoutedEstimator(BaseEstimator):
         except TypeError:
             raise InvalidParameterError(
                 f"{optimizer.__name__} takes no `global_clipnorm`, which is what "
-                "`clipnorm` becomes. Let it, or set clipnorm=None."
+                "`clipnorm` becomes. Let its __init__ take it, or set clipnorm=None."
             ) from None
         return True
 

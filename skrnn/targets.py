@@ -413,7 +413,9 @@ class ValueEncoder(BaseEstimator):
 def _dense_indicator(y) -> np.ndarray:
     dense = y.toarray() if issparse(y) else np.asarray(y)
     if dense.dtype.kind not in "biufO" or not np.isin(dense, (0, 1)).all():
+        # Others than numbers may have no order.
+        found = np.unique(dense.astype(str) if dense.dtype.kind == "O" else dense)
         raise ValueError(
-            f"A multilabel indicator holds 0 and 1, but `y` holds {np.unique(dense)}."
+            f"A multilabel indicator holds 0 and 1, but `y` holds {found}."
         )
     return dense.astype(np.float32)

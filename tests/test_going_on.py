@@ -76,8 +76,10 @@ def test_partial_fit_refuses_another_number_of_columns():
     with pytest.raises(ValueError, match=r"2 columns, but .* fitted with 3"):
         partial.partial_fit(TOPIC_TEXTS, MULTILABEL[:, :2])
     for one in (2, "b"):
-        with pytest.raises(ValueError, match="holds 0 and 1"):
-            partial.partial_fit(TOPIC_TEXTS[:2], [[0, 1, one], [1, 0, 0]])
+        for dtype in (None, object):
+            y = np.array([[0, 1, one], [1, 0, 0]], dtype)
+            with pytest.raises(ValueError, match="holds 0 and 1"):
+                partial.partial_fit(TOPIC_TEXTS[:2], y)
     with pytest.raises(ValueError, match="single labels"):
         partial.partial_fit(TOPIC_TEXTS, TOPICS)
 

@@ -9,6 +9,8 @@ from corpus import (
     classifier,
 )
 
+from skrnn.optimizers import OPTIMIZERS
+
 VECTORS = {
     "fine": np.arange(5.0),
     "dull": -np.arange(5.0),
@@ -41,6 +43,16 @@ def test_embeddings_from_a_mapping():
     before = embedding_of(fitted, "fine")
     fitted.partial_fit(TEXTS, LABELS)
     assert not np.array_equal(embedding_of(fitted, "fine"), before)
+
+
+# One that begins with a copy of the weights, too.
+@pytest.mark.parametrize(
+    "optimizer", sorted({"adam", "sgd", "schedulefreeadamw"} & set(OPTIMIZERS))
+)
+def test_optimizers_begin_with_the_vectors(optimizer):
+    params = {"optimizer": optimizer, "learning_rate": 1e-9}
+    fitted = classifier(embeddings=VECTORS, **params).fit(TEXTS, LABELS)
+    np.testing.assert_allclose(embedding_of(fitted, "fine"), VECTORS["fine"], atol=1e-4)
 
 
 @pytest.mark.parametrize("header", ["", "3 5"], ids=["GloVe", "word2vec"])
