@@ -2,9 +2,9 @@
 Several labels per text
 =======================
 
-A text may have any number of labels, or none. They come as an indicator matrix, a row per
-text and a column per label, and every label gets a probability of its own. Here words
-are taken out of paragraphs of documentation: which of them stood there?
+A text may have any number of labels, or none. They come as an indicator matrix, a row
+per text and a column per label, and every label gets a probability of its own. Here
+words are taken out of paragraphs of documentation: which of them stood there?
 """
 
 # %%
