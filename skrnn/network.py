@@ -221,15 +221,16 @@ class SequenceModel(keras.Model):
         to_validate = None
         if validation_data is not None:
             to_validate = LengthSortedBatches(*validation_data, **sizes)
-        if keras.config.backend() == "jax" and not all(self._trainable_flags()):
+        flags = self._trainable_flags()
+        if keras.config.backend() == "jax" and not all(flags):
             raise ValueError(
                 "With JAX Keras trains all weights or none: a layer of `model_` is "
                 "frozen. Set its `trainable` to True, or take another backend."
             )
-        if self._trainable_flags() != self._flags_when_traced:
+        if flags != self._flags_when_traced:
             # What was compiled moves the weights that could be moved then.
             self.train_function = None
-            self._flags_when_traced = self._trainable_flags()
+            self._flags_when_traced = flags
         n_updates = len(batches) * (epochs - initial_epoch)
         self._schedule(n_updates if decay else None)
         try:
