@@ -270,10 +270,7 @@ class SequenceEncoder(keras.Model):
                 given = [{"inputs": hidden}] * len(given)
             return hidden
 
-        rows = ops.transpose(rows)
-        if self.recurrent_layers[0].infers_natively:
-            return read(rows)
-        return side_by_side(read, rows)
+        return side_by_side(read, ops.transpose(rows))
 
     def _masks(self, padding):
         """For each level that drops any, a mask a text, the same at all its steps.

@@ -114,42 +114,6 @@ class NativeGRU:
         states, _, pooled = made
         return pooled if pools else self._after(states), gradient
 
-    def infer(self, x, rows, padding, pooling, bias, recurrent, *others):
-        """Hidden states, or their pooling, without a gradient.
-
-        Parameters
-        ----------
-        x : tensor of shape (n_rows, 3 * size)
-            Products of inputs with the kernel.
-
-        rows : int32 tensor of shape (steps, batch), or None
-            Which of them steps read; None for all of them in order.
-
-        padding : bool tensor of shape (steps, batch)
-            True at steps that hold no token.
-
-        pooling : {"last", "mean", "max", "concat"} or None
-            How to pool the hidden states as they come; None keeps them all.
-
-        bias, recurrent, *others : tensors
-            The layer's weights, but for the inputs' kernel.
-        """
-        recurrent_bias, *learned = others
-        states, _, pooled = native_forward(
-            inputs=x,
-            padding=ops.cast(padding, "uint8"),
-            recurrent=recurrent,
-            bias=bias,
-            recurrent_bias=recurrent_bias,
-            initial=_initial(padding, recurrent_bias, learned),
-            pools=pooling is not None,
-            options={**self._options, "kernel": fastest_kernel("float32")},
-            **({} if rows is None else {"rows": rows}),
-        )
-        if pooling is None:
-            return self._after(states)
-        return finished(pooled, padding, pooling)
-
     def _after(self, states):
         """The states after each step, a part of the same array."""
         return states[:-1] if self._options["reverse"] else states[1:]

@@ -131,14 +131,8 @@ class SequenceModel(keras.Model):
         self._compile_arguments = MappingProxyType(arguments)
 
     def _make_functions(self):
-        self._predict_scores, self._predict_representations = (
-            Predictor(
-                model,
-                hidden_size=self.encoder.hidden_size,
-                implementation=self.encoder.implementation,
-            )
-            for model in (self, self.encoder)
-        )
+        self._predict_scores = Predictor(self, self.encoder, self.head)
+        self._predict_representations = Predictor(self.encoder, self.encoder)
         self._differentiate = differentiator(
             self._scores_of_vectors, self.encoder.embedding.size
         )

@@ -9,7 +9,8 @@ ops = keras.ops
 # Below all hidden states, and a number in float16, too.
 _LOWEST = -6e4
 
-_PARTS = {"concat": ("last", "mean", "max")}
+# What a pooling has side by side, where that is not itself alone.
+PARTS = {"concat": ("last", "mean", "max")}
 
 
 def pool(hidden, padding, pooling: str, *, reverse: bool):
@@ -39,7 +40,7 @@ def pool(hidden, padding, pooling: str, *, reverse: bool):
         return hidden[0] if reverse else hidden[-1]
     if pooling == "concat":
         parts = [
-            pool(hidden, padding, part, reverse=reverse) for part in _PARTS["concat"]
+            pool(hidden, padding, part, reverse=reverse) for part in PARTS["concat"]
         ]
         return ops.concatenate(parts, axis=-1)
     present = ops.cast(ops.logical_not(padding), hidden.dtype)[:, :, None]
@@ -63,7 +64,7 @@ class RunningPool:
     """
 
     def __init__(self, pooling: str | None):
-        self.parts = _PARTS.get(pooling, (pooling,))
+        self.parts = PARTS.get(pooling, (pooling,))
 
     def start(self, zeros) -> dict:
         """What is carried before the first step; `zeros` has its shape."""

@@ -8,6 +8,8 @@ from skrnn._keras import keras
 from skrnn.backend import refuse_forked_process, sizes_an_octave, values_a_batch
 from skrnn.batches import apply_by_length, rounded_size
 from skrnn.compiled import predictor, row_predictor
+from skrnn.encoder import SequenceEncoder
+from skrnn.native_prediction import NativeNetwork, predicts_natively
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
 
 # Products that are saved weigh less in a batch of fewer texts, as was measured, than
@@ -30,18 +32,30 @@ class Predictor:
         A built model that maps padded ids to a tensor of shape (batch, width), with
         `tabulate` and `read_rows` as `SequenceEncoder` has them.
 
-    hidden_size : int
-        Width of its hidden states.
+    encoder : SequenceEncoder
+        What the model reads texts with, or the model itself.
 
-    implementation : {"loop", "native", "xla", "cudnn"}
-        What runs its recurrent layers.
+    head : keras.layers.Dense, optional
+        What the model has on its encoder.
     """
 
-    def __init__(self, model: keras.Model, *, hidden_size: int, implementation: str):
-        self.hidden_size = hidden_size
+    def __init__(
+        self,
+        model: keras.Model,
+        encoder: SequenceEncoder,
+        head: keras.layers.Dense | None = None,
+    ):
+        implementation = encoder.implementation
+        self.hidden_size = encoder.hidden_size
         self.sizes_an_octave = sizes_an_octave(implementation)
-        self._predict = predictor(model, implementation)
-        self._with_tables_of = row_predictor(model, implementation)
+        if not model.run_eagerly and predicts_natively(
+            implementation, self.hidden_size
+        ):
+            self._predict = native = NativeNetwork(encoder, head)
+            self._with_tables_of = native.with_tables_of
+        else:
+            self._predict = predictor(model, implementation)
+            self._with_tables_of = row_predictor(model, implementation)
 
     def __call__(self, x: Sequences) -> np.ndarray:
         """Give a row a text.

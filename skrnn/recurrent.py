@@ -14,7 +14,6 @@ from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.cudnn import KerasTwin, keras_weights
 from skrnn.gates import GATES
 from skrnn.loops import custom_gradient, rows_of, scan
-from skrnn.native.gru import WIDEST_FLOAT32
 from skrnn.native_gru import NativeGRU, finished
 from skrnn.pooling import RunningPool, pool
 
@@ -163,17 +162,16 @@ class RecurrentLayer(keras.layers.Layer):
                 for i in range(self.n_states)
             ]
         if self.implementation == "native":
-            steepness = getattr(self.gate, "steepness", None)
-            self._native = NativeGRU(steepness=steepness, reverse=self.reverse)
+            self._native = NativeGRU(steepness=self.steepness, reverse=self.reverse)
         if self.implementation == "cudnn":
             self._twin = KerasTwin(
                 self.keras_kind, self.size, input_shape[-1], dtype=self.dtype_policy
             )
 
     @property
-    def infers_natively(self) -> bool:
-        """Whether the kernel for the processor takes the steps of `infer`, too."""
-        return self.implementation == "native" and self.size <= WIDEST_FLOAT32
+    def steepness(self) -> float | None:
+        """That of the sigmoid gates; None for the hard one."""
+        return getattr(self.gate, "steepness", None)
 
     def call(
         self,
@@ -270,18 +268,15 @@ class RecurrentLayer(keras.layers.Layer):
 
         Returns
         -------
-        list of tensors of shape (n_rows, size), one a block; or one of all blocks side
-            by side, for a kernel
+        list of tensors of shape (n_rows, size), one a block
         """
-        if self.infers_natively:
-            return [ops.matmul(inputs, self.kernel)]
         padding = ops.cast(padding, self.compute_dtype)[:, None]
         return self._project(inputs, self.kernel, self.bias, padding)
 
     def infer(self, inputs, padding, *, tables=None, pooling: str | None = None):
         """What `call` gives outside of training, or its pooling; without a gradient.
 
-        For TensorFlow on a CPU, "loop" and "native".
+        For TensorFlow on a CPU, by the loop.
 
         Parameters
         ----------
@@ -301,13 +296,6 @@ class RecurrentLayer(keras.layers.Layer):
         -------
         tensor of shape (steps, batch, size), (batch, size) or (batch, 3 * size)
         """
-        if self.infers_natively:
-            if tables is None:
-                x, rows = ops.matmul(_rows_of_all_steps(inputs), self.kernel), None
-            else:
-                (x,), rows = tables, inputs
-            weights = map(ops.convert_to_tensor, [self.bias, *self._others()])
-            return self._native.infer(x, rows, padding, pooling, *weights)
         padding = ops.cast(padding, self.compute_dtype)[:, :, None]
         if tables is None:
             read = tuple(self._project(inputs, self.kernel, self.bias, padding))

@@ -84,6 +84,9 @@ static int any_token(const uint8_t *padding, int64_t n_texts) {
    in the order that products read them in. */
 struct kernel {
     size_t bytes_a_value;
+    /* Of fewer texts the steps forward take matrices as they are, and NULL for packed.
+     */
+    int64_t fewest_packed;
     void (*pack_forward)(const void *arguments, void *packed);
     void (*forward)(const void *arguments, int64_t first, int64_t n_rows,
                     const void *packed, void *scratch);
@@ -204,12 +207,18 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
     const struct kernel *kernel = kernels[number];
     const int64_t size = a->size, n_features = a->x ? 0 : padded(a->n_features);
     struct work w = {kernel->forward, a, .n_items = a->batch};
+    const int packs = a->batch >= kernel->fewest_packed;
+    /* States and inputs as products take them; or, where nothing is packed, products.
+     */
     char *memory =
-        allocate(&w, 3 * size * (size + n_features) * kernel->bytes_a_value,
+        allocate(&w, packs * 3 * size * (size + n_features) * kernel->bytes_a_value,
                  ROWS * (2 * size + n_features) * kernel->bytes_a_value, n_threads);
     if (!memory)
         return -1;
-    kernel->pack_forward(a, memory);
+    if (packs)
+        kernel->pack_forward(a, memory);
+    else
+        w.packed = NULL;
     share_out(&w, n_threads);
     free(memory);
     return 0;

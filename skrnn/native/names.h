@@ -7,6 +7,7 @@
 #undef configure
 #undef multiply_rows
 #undef multiply
+#undef multiply_one
 #undef units_of
 #undef load_some
 #undef scale
@@ -23,6 +24,7 @@
 #undef advance
 #undef pool
 #undef pack_matrices
+#undef multiply_few
 #undef forward_rows
 #undef steps_forward
 #undef retreat
@@ -38,6 +40,7 @@
 #define configure NAME(configure)
 #define multiply_rows NAME(multiply_rows)
 #define multiply NAME(multiply)
+#define multiply_one NAME(multiply_one)
 #define units_of NAME(units_of)
 #define load_some NAME(load_some)
 #define scale NAME(scale)
@@ -54,6 +57,7 @@
 #define advance NAME(advance)
 #define pool NAME(pool)
 #define pack_matrices NAME(pack_matrices)
+#define multiply_few NAME(multiply_few)
 #define forward_rows NAME(forward_rows)
 #define steps_forward NAME(steps_forward)
 #define retreat NAME(retreat)

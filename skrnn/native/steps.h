@@ -80,6 +80,21 @@ SEPARATE void pack_matrices(const void *arguments, void *to) {
                      packed + 3 * a->size * a->size);
 }
 
+#ifndef BFLOAT16
+/* All of a step's products, of so few texts that packing would take longer. */
+INLINE void multiply_few(const struct forward *a, int64_t n_rows, const float *states,
+                         const float *inputs, float *of_all_u, float *of_all_x) {
+    const int64_t size = a->size;
+    for (int64_t i = 0; i < n_rows; i++) {
+        multiply_one(states + i * size, a->recurrent, size, 3 * size,
+                     of_all_u + 3 * i * size);
+        if (!a->x)
+            multiply_one(inputs + i * padded(a->n_features), a->input_kernel,
+                         a->n_features, 3 * size, of_all_x + 3 * i * size);
+    }
+}
+#endif
+
 INLINE void forward_rows(const struct forward *a, const float steepness, int64_t first,
                          int64_t n_rows, const value *packed, value *scratch) {
     const int64_t size = a->size, row = a->batch * size;
@@ -88,12 +103,15 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     const int64_t n_units = size / VALUES_A_UNIT;
     const int64_t units_of_inputs = n_features / VALUES_A_UNIT;
     const int columns = 3 * FORWARD_COLUMNS;
+    /* Columns of each gate in a product; without packed matrices it has all. */
+    const int64_t block = packed ? FORWARD_COLUMNS : size;
     float products[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float of_inputs[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float *states = a->states + first * size;
     float *sums = a->pooled ? a->pooled + row + first * size : NULL;
     value *inputs = scratch + 2 * ROWS * size;
-    const value *packed_kernel = packed + 3 * size * size;
+    float *of_all_u = (float *)scratch, *of_all_x = of_all_u + 3 * n_rows * size;
+    const value *packed_kernel = packed ? packed + 3 * size * size : NULL;
     const float *factors = a->factors ? a->factors + first * a->n_features : NULL;
     int64_t start = a->reverse ? a->steps : 0;
     /* The states that came last. */
@@ -129,32 +147,40 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
             const float *vectors = a->inputs + (row_ids ? 0 : place * a->n_features);
             narrow_rows(vectors, row_ids, factors, n_rows, a->n_features, inputs);
         }
-        for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
 #ifdef BFLOAT16
-            const void *rows = narrow;
+        const void *rows = narrow;
 #else
-            const void *rows = before;
+        const void *rows = before;
+        if (!packed)
+            multiply_few(a, n_rows, before, inputs, of_all_u, of_all_x);
 #endif
-            multiply(n_rows, columns, rows, n_units, packed + 3 * n * size, n_units,
-                     products);
-            if (multiplies)
+        for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
+            const float *of_u = of_all_u + n, *of_x = of_all_x + n;
+            if (packed) {
+                multiply(n_rows, columns, rows, n_units, packed + 3 * n * size, n_units,
+                         products);
+                of_u = products;
+            }
+            if (packed && multiplies) {
                 multiply(n_rows, columns, inputs, units_of_inputs,
                          packed_kernel + 3 * n * n_features, units_of_inputs,
                          of_inputs);
+                of_x = of_inputs;
+            }
             for (int i = 0; i < n_rows; i++) {
-                const float *u = products + i * columns, *x = of_inputs + i * columns;
-                int64_t of_x = FORWARD_COLUMNS;
+                const float *u = of_u + 3 * i * block, *x = of_x + 3 * i * block;
+                int64_t block_of_x = block;
                 if (!multiplies) {
                     int64_t row_of_x = row_ids ? row_ids[i] : place + i;
                     x = a->x + 3 * size * row_of_x + n;
-                    of_x = size;
+                    block_of_x = size;
                 }
                 for (int64_t j = 0; j < FORWARD_COLUMNS; j += WIDTH) {
                     int64_t at = i * size + n + j;
                     if (padding[i]) {
                         STORE(after + at, LOAD(before + at));
                     } else {
-                        advance(steepness, size, x + j, of_x, u + j, FORWARD_COLUMNS,
+                        advance(steepness, size, x + j, block_of_x, u + j, block,
                                 a->bias + n + j, a->recurrent_bias + n + j, before + at,
                                 after + at, kept ? kept + at + 3 * i * size : NULL);
                         if (sums)
@@ -355,6 +381,9 @@ SEPARATE void steps_back(const void *arguments, int64_t first, int64_t n_rows,
 
 static const struct kernel NAME(kernel) = {
     .bytes_a_value = sizeof(value),
+#ifndef BFLOAT16
+    .fewest_packed = MOST_ROWS,
+#endif
     .pack_forward = pack_matrices,
     .forward = steps_forward,
     .pack_backward = pack_transposed,
