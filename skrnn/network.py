@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -19,6 +19,7 @@ from skrnn.backend import (
     values_a_batch,
 )
 from skrnn.batches import LengthSortedBatches
+from skrnn.compile_arguments import made_anew, without_variables
 from skrnn.compiled import differentiator
 from skrnn.encoder import SequenceEncoder
 from skrnn.metrics import of_each_label
@@ -328,13 +329,13 @@ class SequenceModel(keras.Model):
     def put_back_on_error(self):
         """Undo what training has done when anything is raised."""
         state, step_size = self.get_state(), self.optimizer._learning_rate
-        arguments = _to_configs(self._compile_arguments)
+        arguments = without_variables(self._compile_arguments)
         try:
             yield
         except BaseException:
             if step_size is not self.optimizer._learning_rate:
                 # An optimizer takes no number in a schedule's place.
-                _compile(self, _from_configs(arguments))
+                _compile(self, made_anew(arguments))
             self.set_state(state)
             raise
 
@@ -361,7 +362,7 @@ class SequenceModel(keras.Model):
         return cls(**{**config, "encoder": encoder})
 
     def __reduce__(self):
-        arguments = _to_configs(self._compile_arguments)
+        arguments = without_variables(self._compile_arguments)
         flags = self._trainable_flags()
         return _rebuild, (self.get_config(), arguments, self.get_state(), flags)
 
@@ -426,62 +427,7 @@ def _compile(model: SequenceModel, arguments: dict) -> None:
 def _rebuild(config, compile_arguments, state, trainable_flags) -> SequenceModel:
     model = SequenceModel.from_config(config)
     model.build((None, None))
-    _compile(model, _from_configs(compile_arguments))
+    _compile(model, made_anew(compile_arguments))
     model.set_state(state)
     model.set_trainable_flags(trainable_flags)
     return model
-
-
-class _Config(tuple):
-    """The class, the configuration and the name of a Keras object."""
-
-
-class _State(tuple):
-    """The class and the attributes of an object."""
-
-
-def _to_configs(arguments: Mapping) -> dict:
-    return {name: _to_config(value) for name, value in arguments.items()}
-
-
-def _from_configs(arguments: Mapping) -> dict:
-    return {name: _from_config(value) for name, value in arguments.items()}
-
-
-def _to_config(value):
-    """Replace Keras objects, which hold variables, by what makes them anew."""
-    if isinstance(value, list):
-        return [_to_config(one) for one in value]
-    if isinstance(value, keras.losses.Loss):
-        # A loss holds no variables, and a configuration may lack arguments, as
-        # that of Huber lacks its width.
-        return _State((type(value), vars(value)))
-    if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
-        # A class that takes no name would number itself anew.
-        return _Config((type(value), _builtin(value.get_config()), value.name))
-    return value
-
-
-def _builtin(value):
-    """The same without Keras' own lists and dicts, which cannot be pickled."""
-    if isinstance(value, dict):
-        return {key: _builtin(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_builtin(one) for one in value]
-    return value
-
-
-def _from_config(value):
-    if isinstance(value, list):
-        return [_from_config(one) for one in value]
-    if isinstance(value, _State):
-        kind, attributes = value
-        loss = kind.__new__(kind)
-        vars(loss).update(attributes)
-        return loss
-    if isinstance(value, _Config):
-        kind, config, name = value
-        made = kind.from_config(config)
-        made.name = name
-        return made
-    return value
