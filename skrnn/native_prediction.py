@@ -147,6 +147,9 @@ def _forward(layer, padding, given: dict, *, pools: bool):
 
 
 def _scores(representations: np.ndarray, head) -> np.ndarray:
+    if head.lora_enabled or head.quantization_mode:
+        # A user may have changed what Keras computes.
+        return np.asarray(head(representations))
     kernel, bias = view_of(head.kernel), view_of(head.bias)
     if len(representations) < _FEWEST_ROWS:
         return np.einsum("ij,jk->ik", representations, kernel) + bias

@@ -135,6 +135,16 @@ def test_wider_states_than_the_kernel_is_fast_for_are_left_to_tensorflow(monkeyp
     )
 
 
+@pytest.mark.parametrize("n_texts", [1, 40])
+def test_a_head_with_more_than_its_kernel_is_that_of_keras(n_texts):
+    network, texts = a_network(), draw_texts([20] * n_texts)
+    before = network.predict(texts)
+    network.head.enable_lora(rank=2)
+    network.head.lora_kernel_b.assign(np.ones((2, 3)))
+    assert np.abs(network.predict(texts) - before).max() > 0.01
+    assert_as_by_tensorflow(network, texts)
+
+
 def test_a_view_is_of_the_values_when_it_was_taken():
     weight = a_network().head.bias
     view, before = view_of(weight), copy_of(weight)
