@@ -369,6 +369,28 @@ def test_the_number_of_threads_changes_no_text(kernel, monkeypatch):
 
 
 @pytest.mark.parametrize("kernel", gru.KERNELS)
+def test_the_number_of_threads_may_change_on_the_way(kernel, monkeypatch):
+    def never_written(shape, dtype=np.float32):
+        n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        return np.full(n_bytes, 255, np.uint8).view(dtype).reshape(shape)
+
+    # Half of the texts begin later, so that some threads have nothing to write there.
+    given, _ = arguments(kernel, 5, 32, [2] * 16 + [5] * 16)
+    options = {"kernel": kernel, "reverse": False, "steepness": None}
+    upstream = np.ones((3, 32, 32), np.float32)
+    found = []
+    for n_threads in ("2", "1"):
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
+        monkeypatch.setattr("skrnn.native.gru.empty", never_written)
+        made = gru.forward(**given, **options, keeps=True, pools=True)
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", n_threads)
+        found.append(go_back(given, upstream, made, **options))
+    for one, other in zip(*found, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", gru.KERNELS)
 @pytest.mark.parametrize("gate", GATES)
 def test_what_is_no_number_is_kept(kernel, gate):
     given, upstream = arguments(kernel, 3, 32, [3, 3])
@@ -845,3 +867,18 @@ def test_lack_of_memory_is_explained(monkeypatch, docstrings):
     monkeypatch.setattr("skrnn.native.gru.empty", lacking)
     with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):
         RNNTextClassifier(hidden_size=32, wide=False).fit(texts, labels)
+
+
+@pytest.mark.parametrize("slot_bits", [0, 1, 8])
+def test_a_table_of_words_may_have_a_single_slot(slot_bits):
+    keys = np.zeros((2**slot_bits, 2), np.uint64)
+    keys[:, 0] = int.from_bytes(b"ab", "little")
+    found = words.find_words(
+        b"ab ac" + b" " * 16,
+        np.array([0, 3], np.int32),
+        np.array([2, 5], np.int32),
+        np.array([3**40, 5**27], np.uint64),
+        keys,
+        np.full(2**slot_bits, 7, np.int32),
+    )
+    np.testing.assert_array_equal(found, [7, -1])

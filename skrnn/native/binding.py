@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
+import math
 import mmap
 import os
 
@@ -88,7 +89,7 @@ def point(arguments: ctypes.Structure, **arrays) -> list[np.ndarray]:
 
 def empty(shape, dtype=np.float32) -> np.ndarray:
     """Make an array that TensorFlow takes as it is: it begins at a multiple of 64."""
-    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + n_bytes].view(dtype).reshape(shape)

@@ -23,14 +23,18 @@ INLINE struct held hold(int64_t size, int64_t n_features, float *sums, void *scr
     return held;
 }
 
-INLINE void transpose(const float *rows, int64_t n_rows, int64_t n_columns, value *to) {
+/* Zeros where no token stands: states there may be none that were written. */
+INLINE void transpose(const float *rows, const uint8_t *padding, int64_t n_rows,
+                      int64_t n_columns, value *to) {
     const int64_t units_held = MOST_HELD / VALUES_A_UNIT;
     /* Few columns at a time: all that is written of these stays in the cache. */
     for (int64_t j = 0; j < n_columns; j += WIDTH)
         for (int64_t i = 0; i < n_rows; i += VALUES_A_UNIT) {
             const float *from = rows + i * n_columns + j;
-            vec first = load_some(from, n_columns - j), second = SPLAT(0.0f);
-            if (i + 1 < n_rows)
+            vec first = SPLAT(0.0f), second = SPLAT(0.0f);
+            if (!padding[i])
+                first = load_some(from, n_columns - j);
+            if (i + 1 < n_rows && !padding[i + 1])
                 second = load_some(from + n_columns, n_columns - j);
             float units[WIDTH];
             STORE(units, units_of(first, second));
@@ -41,10 +45,10 @@ INLINE void transpose(const float *rows, int64_t n_rows, int64_t n_columns, valu
 }
 
 /* Hold what a step read beside the gradients of its gates, which are there. */
-INLINE void hold_rows(struct held *held, int64_t n_rows, const float *states,
-                      const float *inputs) {
-    transpose(states, n_rows, held->size, held->states + held->n_rows);
-    transpose(inputs, n_rows, held->n_features, held->inputs + held->n_rows);
+INLINE void hold_rows(struct held *held, int64_t n_rows, const uint8_t *padding,
+                      const float *states, const float *inputs) {
+    transpose(states, padding, n_rows, held->size, held->states + held->n_rows);
+    transpose(inputs, padding, n_rows, held->n_features, held->inputs + held->n_rows);
     held->n_rows += n_rows;
     if (held->n_rows % VALUES_A_UNIT) {
         value *of_gates = held->of_gates + 4 * held->size * held->n_rows++;

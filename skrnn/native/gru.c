@@ -198,7 +198,7 @@ static char *allocate(struct work *w, size_t bytes_of_packed, size_t bytes_a_blo
     bytes_of_packed = aligned(bytes_of_packed);
     char *memory = aligned_alloc(64, bytes_of_packed + w->n_blocks * w->bytes_a_block);
     w->packed = memory;
-    w->scratch = memory + bytes_of_packed;
+    w->scratch = memory ? memory + bytes_of_packed : NULL;
     return memory;
 }
 

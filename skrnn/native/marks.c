@@ -49,7 +49,7 @@ int64_t pack_marks(const struct unpacked_marks *from, const struct packed_marks 
         sort(columns, n_columns);
         int32_t before = -1;
         for (int64_t i = 0; i < n_columns; i++) {
-            int32_t gap = columns[i] - before;
+            int64_t gap = (int64_t)columns[i] - before;
             for (; gap > FARTHEST; gap -= FARTHEST)
                 to->gaps[n_gaps++] = GO_ON;
             to->gaps[n_gaps++] = gap;

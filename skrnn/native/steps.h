@@ -359,7 +359,7 @@ INLINE void backward_rows(const struct backward *a, const float steepness,
         }
         if (row_ids || factors)
             vectors = look_up(vectors, row_ids, factors, n_rows, n_features, room);
-        hold_rows(&held, n_rows, before, vectors);
+        hold_rows(&held, n_rows, padding, before, vectors);
         if (held.n_rows + n_rows > MOST_HELD) {
             add_products(&held);
             START_PRODUCTS(n_rows);

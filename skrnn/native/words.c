@@ -59,7 +59,8 @@ void find_words(const struct find_words *a) {
         key[0] &= mask_of(length);
         key[1] &= mask_of(length - 8);
         uint64_t mixed = key[0] * a->multipliers[0] ^ key[1] * a->multipliers[1];
-        uint64_t slot = mixed >> (64 - a->slot_bits);
+        /* At once it may be by 64, which C knows nothing of. */
+        uint64_t slot = mixed >> 1 >> (63 - a->slot_bits);
         int found = a->keys[2 * slot] == key[0] && a->keys[2 * slot + 1] == key[1];
         a->ids[i] = found ? a->ids_of_slots[slot] : -1;
     }
