@@ -95,8 +95,9 @@ INLINE void multiply_few(const struct forward *a, int64_t n_rows, const float *s
 }
 #endif
 
-INLINE void forward_rows(const struct forward *a, const float steepness, int64_t first,
-                         int64_t n_rows, const value *packed, value *scratch) {
+INLINE void forward_rows(const struct forward *a, const float steepness,
+                         const int is_packed, int64_t first, int64_t n_rows,
+                         const value *packed, value *scratch) {
     const int64_t size = a->size, row = a->batch * size;
     const int64_t n_features = padded(a->n_features);
     const int multiplies = !a->x;
@@ -104,14 +105,14 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
     const int64_t units_of_inputs = n_features / VALUES_A_UNIT;
     const int columns = 3 * FORWARD_COLUMNS;
     /* Columns of each gate in a product; without packed matrices it has all. */
-    const int64_t block = packed ? FORWARD_COLUMNS : size;
+    const int64_t block = is_packed ? FORWARD_COLUMNS : size;
     float products[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float of_inputs[ROWS * 3 * FORWARD_COLUMNS] __attribute__((aligned(64)));
     float *states = a->states + first * size;
     float *sums = a->pooled ? a->pooled + row + first * size : NULL;
     value *inputs = scratch + 2 * ROWS * size;
     float *of_all_u = (float *)scratch, *of_all_x = of_all_u + 3 * n_rows * size;
-    const value *packed_kernel = packed ? packed + 3 * size * size : NULL;
+    const value *packed_kernel = is_packed ? packed + 3 * size * size : NULL;
     const float *factors = a->factors ? a->factors + first * a->n_features : NULL;
     int64_t start = a->reverse ? a->steps : 0;
     /* The states that came last. */
@@ -151,17 +152,17 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
         const void *rows = narrow;
 #else
         const void *rows = before;
-        if (!packed)
+        if (!is_packed)
             multiply_few(a, n_rows, before, inputs, of_all_u, of_all_x);
 #endif
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
             const float *of_u = of_all_u + n, *of_x = of_all_x + n;
-            if (packed) {
+            if (is_packed) {
                 multiply(n_rows, columns, rows, n_units, packed + 3 * n * size, n_units,
                          products);
                 of_u = products;
             }
-            if (packed && multiplies) {
+            if (is_packed && multiplies) {
                 multiply(n_rows, columns, inputs, units_of_inputs,
                          packed_kernel + 3 * n * n_features, units_of_inputs,
                          of_inputs);
@@ -202,16 +203,18 @@ INLINE void forward_rows(const struct forward *a, const float steepness, int64_t
         memcpy(a->pooled + first * size, last, n_rows * size * sizeof(float));
 }
 
-/* A constant is given for the hard gates' steepness, so that they have code of their
-   own. */
+/* Constants are given for the hard gates' steepness, and for whether matrices are
+   packed, so that each has code of its own. */
 SEPARATE void steps_forward(const void *arguments, int64_t first, int64_t n_rows,
                             const void *packed, void *scratch) {
     const struct forward *a = arguments;
     START_PRODUCTS(n_rows);
-    if (a->steepness == 0.0f)
-        forward_rows(a, 0.0f, first, n_rows, packed, scratch);
+    if (!packed)
+        forward_rows(a, a->steepness, 0, first, n_rows, NULL, scratch);
+    else if (a->steepness == 0.0f)
+        forward_rows(a, 0.0f, 1, first, n_rows, packed, scratch);
     else
-        forward_rows(a, a->steepness, first, n_rows, packed, scratch);
+        forward_rows(a, a->steepness, 1, first, n_rows, packed, scratch);
     END_PRODUCTS();
 }
 
