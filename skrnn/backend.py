@@ -225,6 +225,11 @@ if ON_TENSORFLOW and hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_look_for_threads)
 
 
+def is_forked_process() -> bool:
+    """Whether TensorFlow, used before this process was forked, would wait for ever."""
+    return _lacks_threads
+
+
 def refuse_forked_process() -> None:
     """Refuse to compute where TensorFlow would wait for ever.
 
@@ -234,7 +239,7 @@ def refuse_forked_process() -> None:
         In a process forked from one that had used TensorFlow, whose threads stayed
         there.
     """
-    if _lacks_threads:
+    if is_forked_process():
         raise RuntimeError(
             "This process was forked from one that had used TensorFlow, which would "
             "wait here for ever. Start processes by 'spawn' or 'forkserver', as "

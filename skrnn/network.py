@@ -14,7 +14,9 @@ from skrnn.backend import (
     copy_of,
     feed,
     gradients_forgotten,
+    is_forked_process,
     jit_compile,
+    refuse_forked_process,
     sizes_an_octave,
     values_a_batch,
 )
@@ -306,7 +308,13 @@ class SequenceModel(keras.Model):
 
         slopes : ndarray of shape (n_texts, n_tokens, embedding_size), float32
             The derivatives of a text's score by its own vectors.
+
+        Raises
+        ------
+        RuntimeError
+            In a process forked from one that had used TensorFlow.
         """
+        refuse_forked_process()
         tokens = values_a_batch() // self.encoder.hidden_size
         most = max(tokens // vectors.shape[1], 1)
         parts = [
@@ -418,13 +426,37 @@ def build_network(
     return model
 
 
+class _NotBuilt:
+    """A network in a forked process that it was handed to, where none can be built.
+
+    It can be handed on, and says why it does nothing else. An error at once might be
+    seen by nobody: `multiprocessing.Pool` loads what it is to call where it catches
+    none, and waits.
+    """
+
+    def __init__(self, *arguments):
+        self._arguments = arguments
+
+    def __reduce__(self):
+        return _rebuild, self._arguments
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        refuse_forked_process()
+
+
 def _compile(model: SequenceModel, arguments: dict) -> None:
     model.compile(**arguments)
     # Of all weights, for a user may freeze some, and thaw them.
     model.optimizer.build(model.weights)
 
 
-def _rebuild(config, compile_arguments, state, trainable_flags) -> SequenceModel:
+def _rebuild(
+    config, compile_arguments, state, trainable_flags
+) -> SequenceModel | _NotBuilt:
+    if is_forked_process():
+        return _NotBuilt(config, compile_arguments, state, trainable_flags)
     model = SequenceModel.from_config(config)
     model.build((None, None))
     _compile(model, made_anew(compile_arguments))

@@ -48,9 +48,10 @@ class Predictor:
         implementation = encoder.implementation
         self.hidden_size = encoder.hidden_size
         self.sizes_an_octave = sizes_an_octave(implementation)
-        if not model.run_eagerly and predicts_natively(
+        self._is_native = not model.run_eagerly and predicts_natively(
             implementation, self.hidden_size
-        ):
+        )
+        if self._is_native:
             self._predict = native = NativeNetwork(encoder, head)
             self._with_tables_of = native.with_tables_of
         else:
@@ -72,9 +73,11 @@ class Predictor:
         Raises
         ------
         RuntimeError
-            In a process forked from one that had used TensorFlow.
+            In a process forked from one that had used TensorFlow, unless the kernel
+            answers.
         """
-        refuse_forked_process()
+        if not self._is_native:
+            refuse_forked_process()
         predict = self._predict
         if self._with_tables_of and len(x) >= _FEWEST_TEXTS:
             ids, numbered_anew = _numbered_anew(x)
