@@ -13,12 +13,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import (
+    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     is_classifier,
 )
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn import __version__
@@ -65,6 +66,20 @@ _MIXED = b""
 
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
+
+
+# Longer collections of tokens are not written out where an estimator is shown.
+_MOST_TOKENS_SHOWN = 100
+
+
+class _Shown:
+    """What stands for a long collection of tokens."""
+
+    def __init__(self, tokens: Collection):
+        self._text = f"<{type(tokens).__name__} of {len(tokens)} tokens>"
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
@@ -618,6 +633,25 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             encoder=encoder,
             vectors=matrix,
         )
+
+    def __repr__(self, N_CHAR_MAX=700) -> str:
+        # Scikit-learn formats all of a parameter before it cuts that short, which takes
+        # minutes for the vectors of a large vocabulary.
+        return BaseEstimator.__repr__(self._shown(), N_CHAR_MAX)
+
+    def _html_repr(self) -> str:
+        return estimator_html_repr(self._shown())
+
+    def _shown(self) -> Self:
+        """The same with the number of tokens in place of long collections of these."""
+        shown = object.__new__(type(self))
+        vars(shown).update(vars(self))
+        for name in ("embeddings", "vocabulary"):
+            value = getattr(self, name)
+            if isinstance(value, Collection) and not isinstance(value, str):
+                if len(value) > _MOST_TOKENS_SHOWN:
+                    setattr(shown, name, _Shown(value))
+        return shown
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -83,7 +83,13 @@ def check_present(values, name: str) -> None:
     ValueError
         If one is missing.
     """
-    if any(map(is_missing, np.ravel(np.asarray(values, object)))):
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        # Of very many numbers objects would take long, and much memory.
+        missing = np.isnan(values).any()
+    else:
+        missing = any(map(is_missing, np.ravel(np.asarray(values, object))))
+    if missing:
         raise ValueError(f"Input {name} contains NaN.")
 
 

@@ -293,9 +293,24 @@ class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         ------
         NotFittedError
             If no vocabulary was learned or given.
+
+        ValueError
+            If an id is none of the vocabulary's.
         """
         tokens = np.array([*_RESERVED_TOKENS, *self._known_vocabulary()], dtype=object)
-        return [tokens[ids] for ids in sequences]
+
+        def tokens_of(ids):
+            ids = np.asarray(ids)
+            if not ids.size:
+                return tokens[:0]
+            if not 0 <= ids.min() <= ids.max() < len(tokens):
+                raise ValueError(
+                    f"ids should be from 0 to {len(tokens) - 1}, got {ids.min()} to "
+                    f"{ids.max()}."
+                )
+            return tokens[ids]
+
+        return list(map(tokens_of, sequences))
 
     def build_analyzer(self) -> Callable[[str], list[str]]:
         """Give what splits a text into tokens.

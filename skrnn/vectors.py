@@ -79,7 +79,9 @@ def embedding_matrix(
     ndarray of shape (n_ids, size), float32
     """
     known = np.stack(list(vectors.values()))
-    matrix = random_state.normal(0.0, known.std(), (n_ids, known.shape[1]))
+    # The squares of the largest floats would overflow.
+    scale = known.std(dtype=np.float64)
+    matrix = random_state.normal(0.0, scale, (n_ids, known.shape[1]))
     matrix[list(vectors)] = known
     return matrix.astype(np.float32)
 

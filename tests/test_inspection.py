@@ -802,3 +802,10 @@ def test_regressors_have_curves_too(pyplot):
         RNNTextRegressor(epochs=2, hidden_size=4, random_state=0).fit(TEXTS, STARS)
     ).plot()
     assert len(display.lines_["loss"].get_ydata()) == 2
+
+
+def test_a_single_epoch_has_a_whole_number(docstrings, pyplot):
+    estimator = RNNTextClassifier(hidden_size=4, epochs=1).fit(*docstrings)
+    display = TrainingCurveDisplay.from_estimator(estimator).plot()
+    ticks = display.axes_[0].get_xticks()
+    np.testing.assert_array_equal(ticks, np.round(ticks))

@@ -482,3 +482,17 @@ def test_html_repr(docstrings, fitted):
     alone = fitted._repr_html_()
     assert "Fitted" in alone
     assert "Not fitted" in clone(fitted)._repr_html_()
+
+
+@pytest.mark.parametrize("parameter", ["embeddings", "vocabulary"])
+def test_long_collections_of_tokens_are_counted_where_an_estimator_is_shown(parameter):
+    tokens = {f"token{i}": [0.5, i] for i in range(2000)}
+    estimator = RNNTextClassifier(**{parameter: tokens}, epochs=2)
+    arguments = ", ".join(sorted([f"{parameter}=<dict of 2000 tokens>", "epochs=2"]))
+    assert repr(estimator) == f"RNNTextClassifier({arguments})"
+    page = estimator._repr_html_()
+    assert "dict of 2000 tokens" in page and "token1999" not in page
+    assert estimator.get_params()[parameter] is tokens
+    assert getattr(clone(estimator), parameter) == tokens
+    few = RNNTextClassifier(**{parameter: {"a": [1.0]}})
+    assert repr(few) == f"RNNTextClassifier({parameter}={{'a': [1.0]}})"

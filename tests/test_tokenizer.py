@@ -708,3 +708,14 @@ def test_on_a_column_of_a_data_frame():
     both = make_column_transformer((padded, "text"), ("passthrough", ["number"]))
     matrix = both.fit_transform(frame)
     np.testing.assert_array_equal(matrix[:, :-1], padded.fit_transform(TEXTS))
+
+
+@pytest.mark.parametrize("ids", [[-1], [1, 4], [0, 10**6]])
+def test_ids_of_no_token_are_refused(ids):
+    tokenizer = Tokenizer(vocabulary=["a", "b"])
+    assert [one.tolist() for one in tokenizer.inverse_transform([[2, 3], []])] == [
+        ["a", "b"],
+        [],
+    ]
+    with pytest.raises(ValueError, match="ids should be from 0 to 3"):
+        tokenizer.inverse_transform([[2], ids])

@@ -1,5 +1,7 @@
 """Vectors that the embedding starts from."""
 
+import warnings
+
 import numpy as np
 import pytest
 from corpus import (
@@ -9,6 +11,7 @@ from corpus import (
     classifier,
 )
 
+from skrnn import RNNTextClassifier
 from skrnn.optimizers import OPTIMIZERS
 
 VECTORS = {
@@ -129,3 +132,11 @@ def test_tokens_with_blanks_in_a_file_are_passed_over(tmp_path):
     fitted = classifier(embeddings=path).initialize(TEXTS, LABELS)
     assert embedding_of(fitted, "fine").tolist() == [3, 4]
     assert embedding_of(fitted, "dull").tolist() == [1, 2]
+
+
+def test_vectors_of_the_largest_numbers_warn_of_nothing():
+    texts, y = ["a good film", "a bad film"] * 8, [1, 0] * 8
+    classifier = RNNTextClassifier(embeddings={"good": [1e30, 2.0]}, hidden_size=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classifier.fit(texts, y)

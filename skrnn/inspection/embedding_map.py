@@ -333,7 +333,7 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
         if len(estimator.classes_) != 2:
             raise ValueError(
                 "With labels of more than two classes, pos_label has to name the one "
-                f"to colour by: one of {list(estimator.classes_)}."
+                f"to colour by: one of {estimator.classes_.tolist()}."
             )
         known = set(estimator.classes_.tolist())
         unknown = [one for one in dict.fromkeys(y.tolist()) if one not in known]

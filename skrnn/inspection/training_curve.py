@@ -153,7 +153,7 @@ class TrainingCurveDisplay:
                 )
             axes.set_xlabel("epoch")
             axes.set_ylabel(drawable(name.replace("_", " ")), parse_math=False)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
             if len(axes.get_legend_handles_labels()[0]) > 1:
                 axes.legend()
         return self
