@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from skrnn.backend import view_of
+from skrnn.backend import Views
 from skrnn.native.gru import WIDEST_FLOAT32, fastest_kernel, forward
 from skrnn.pooling import PARTS
 from skrnn.sequences import PADDING_ID
@@ -40,6 +40,8 @@ class NativeNetwork:
     def __init__(self, encoder, head=None):
         self._encoder = encoder
         self._head = head
+        self._variables = [*encoder.weights, *(head.weights if head else ())]
+        self._views = Views(self._variables)
 
     def __call__(self, ids: np.ndarray) -> np.ndarray:
         """Give a row a text.
@@ -53,12 +55,13 @@ class NativeNetwork:
         -------
         float32 ndarray of shape (batch, width)
         """
-        table = {"inputs": view_of(self._encoder.embedding.embeddings)}
+        weights = self._read_weights()
+        table = {"inputs": weights[self._encoder.embedding.embeddings]}
         first = [
-            {**table, "input_kernel": view_of(layer.kernel)}
+            {**table, "input_kernel": weights[layer.kernel]}
             for layer in self._levels()[0]
         ]
-        return self._read(ids, first)
+        return self._read(ids, first, weights)
 
     def with_tables_of(self, ids: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Take the inputs' products once an id.
@@ -74,25 +77,29 @@ class NativeNetwork:
             Maps the places of padded ids among these, an int32 array of shape
             (batch, steps), to what a call gives for the ids themselves.
         """
-        vectors = view_of(self._encoder.embedding.embeddings)[ids]
+        weights = self._read_weights()
+        vectors = weights[self._encoder.embedding.embeddings][ids]
         first = [
-            {"inputs": vectors @ view_of(layer.kernel)} for layer in self._levels()[0]
+            {"inputs": vectors @ weights[layer.kernel]} for layer in self._levels()[0]
         ]
-        return lambda rows: self._read(rows, first)
+        return lambda rows: self._read(rows, first, weights)
+
+    def _read_weights(self) -> _Weights:
+        return _Weights(zip(map(id, self._variables), self._views(), strict=True))
 
     def _levels(self) -> list[list]:
         """A layer for each direction, of each level."""
         layers, n = self._encoder.recurrent_layers, len(self._encoder.directions)
         return [layers[i : i + n] for i in range(0, len(layers), n)]
 
-    def _read(self, rows: np.ndarray, first: list[dict]) -> np.ndarray:
+    def _read(self, rows: np.ndarray, first: list[dict], weights) -> np.ndarray:
         """Read rows of what each layer of the first level is given."""
         rows = np.ascontiguousarray(rows.T)
         padding = (rows == PADDING_ID).astype(np.uint8)
 
         def side_by_side(read, layers, given):
             made = [
-                read(layer, padding, one)
+                read(layer, weights, padding, one)
                 for layer, one in zip(layers, given, strict=True)
             ]
             return np.concatenate(made, axis=-1)
@@ -102,19 +109,20 @@ class NativeNetwork:
         for layers, above in pairwise(levels):
             hidden = side_by_side(self._states, layers, given)
             given = [
-                {"inputs": hidden, "input_kernel": view_of(layer.kernel)}
+                {"inputs": hidden, "input_kernel": weights[layer.kernel]}
                 for layer in above
             ]
         made = side_by_side(self._representations, levels[-1], given)
-        return made if self._head is None else _scores(made, self._head)
+        return made if self._head is None else self._scores(made, weights)
 
-    def _states(self, layer, padding, given: dict) -> np.ndarray:
+    def _states(self, layer, weights, padding, given: dict) -> np.ndarray:
         """Those after each step, of shape (steps, batch, size)."""
-        states, _ = _forward(layer, padding, given, pools=False)
+        states, _ = _forward(layer, weights, padding, given, pools=False)
         return states[:-1] if layer.reverse else states[1:]
 
-    def _representations(self, layer, padding, given: dict) -> np.ndarray:
-        _, (last, sums, largest) = _forward(layer, padding, given, pools=True)
+    def _representations(self, layer, weights, padding, given: dict) -> np.ndarray:
+        _, pooled = _forward(layer, weights, padding, given, pools=True)
+        last, sums, largest = pooled
         n_tokens = np.count_nonzero(padding == 0, axis=0)[:, None].astype(np.float32)
         finished = {
             "last": last,
@@ -126,16 +134,33 @@ class NativeNetwork:
             [finished[part] for part in PARTS.get(pooling, (pooling,))], axis=-1
         )
 
+    def _scores(self, representations: np.ndarray, weights) -> np.ndarray:
+        head = self._head
+        if head.lora_enabled or head.quantization_mode:
+            # A user may have changed what Keras computes.
+            return np.asarray(head(representations))
+        kernel, bias = weights[head.kernel], weights[head.bias]
+        if len(representations) < _FEWEST_ROWS:
+            return np.einsum("ij,jk->ik", representations, kernel) + bias
+        return representations @ kernel + bias
 
-def _forward(layer, padding, given: dict, *, pools: bool):
+
+class _Weights(dict):
+    """Arrays by their variables, which have no hash of their own."""
+
+    def __getitem__(self, variable) -> np.ndarray:
+        return super().__getitem__(id(variable))
+
+
+def _forward(layer, weights, padding, given: dict, *, pools: bool):
     initial = np.zeros((padding.shape[1], layer.size), np.float32)
     if layer.learn_initial_state:
-        initial += view_of(layer.initial_states[0])
+        initial += weights[layer.initial_states[0]]
     states, _, pooled = forward(
         padding=padding,
-        recurrent=view_of(layer.recurrent_kernel),
-        bias=view_of(layer.bias),
-        recurrent_bias=view_of(layer.recurrent_bias),
+        recurrent=weights[layer.recurrent_kernel],
+        bias=weights[layer.bias],
+        recurrent_bias=weights[layer.recurrent_bias],
         initial=initial,
         kernel=fastest_kernel("float32"),
         reverse=layer.reverse,
@@ -144,13 +169,3 @@ def _forward(layer, padding, given: dict, *, pools: bool):
         **given,
     )
     return states, pooled
-
-
-def _scores(representations: np.ndarray, head) -> np.ndarray:
-    if head.lora_enabled or head.quantization_mode:
-        # A user may have changed what Keras computes.
-        return np.asarray(head(representations))
-    kernel, bias = view_of(head.kernel), view_of(head.bias)
-    if len(representations) < _FEWEST_ROWS:
-        return np.einsum("ij,jk->ik", representations, kernel) + bias
-    return representations @ kernel + bias

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skrnn._keras import ON_TENSORFLOW
-from skrnn.backend import copy_of, view_of
+from skrnn.backend import Views, copy_of
 from skrnn.native import gru
 from skrnn.native_prediction import predicts_natively
 from skrnn.network import build_network
@@ -147,7 +147,8 @@ def test_a_head_with_more_than_its_kernel_is_that_of_keras(n_texts):
 
 def test_a_view_is_of_the_values_when_it_was_taken():
     weight = a_network().head.bias
-    view, before = view_of(weight), copy_of(weight)
+    before = copy_of(weight)
+    (view,) = Views([weight])()
     weight.assign(before + 1)
     np.testing.assert_array_equal(view, before)
     with pytest.raises(ValueError, match="read-only"):
