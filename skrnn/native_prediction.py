@@ -24,9 +24,9 @@ def predicts_natively(implementation: str, hidden_size: int) -> bool:
 class NativeNetwork:
     """An encoder of GRUs, and a head on it if any, outside of training.
 
-    TensorFlow takes a millisecond to run a function, several times what the kernel
-    takes for a short text, and holds Python's lock while it calls the kernel: threads
-    that ask at once would wait for each other.
+    TensorFlow takes a millisecond to run a function that calls the kernel, several
+    times what a short text takes there. And a process forked from one that had used
+    TensorFlow can read the weights, but run no function.
 
     Parameters
     ----------
