@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import Self
@@ -285,7 +285,8 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow.
+            In a process forked from one that had used TensorFlow, where that
+            is what answers.
         """
         return self._apply(
             lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X
@@ -648,9 +649,12 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
         vars(shown).update(vars(self))
         for name in ("embeddings", "vocabulary"):
             value = getattr(self, name)
-            if isinstance(value, Collection) and not isinstance(value, str):
-                if len(value) > _MOST_TOKENS_SHOWN:
-                    setattr(shown, name, _Shown(value))
+            is_long = (
+                isinstance(value, Mapping | Set | list | tuple)
+                and len(value) > _MOST_TOKENS_SHOWN
+            )
+            if is_long:
+                setattr(shown, name, _Shown(value))
         return shown
 
     def __sklearn_tags__(self) -> Tags:

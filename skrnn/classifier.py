@@ -383,7 +383,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow.
+            In a process forked from one that had used TensorFlow, where that
+            is what answers.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)
@@ -416,7 +417,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow.
+            In a process forked from one that had used TensorFlow, where that
+            is what answers.
         """
         scores = self._scores(X)
         return scores[:, 0] if self._target_encoder.kind_ == "binary" else scores
@@ -450,7 +452,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow.
+            In a process forked from one that had used TensorFlow, where that
+            is what answers.
         """
         scores = self._scores(X)
         return self._target_encoder.probabilities(scores)
@@ -483,7 +486,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow.
+            In a process forked from one that had used TensorFlow, where that
+            is what answers.
         """
         scores = self._scores(X)
         return self._target_encoder.log_probabilities(scores)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from skrnn import backend
 from skrnn._keras import ON_TENSORFLOW
 from skrnn.backend import Views, copy_of
 from skrnn.native import gru
@@ -143,6 +144,19 @@ def test_a_head_with_more_than_its_kernel_is_that_of_keras(n_texts):
     network.head.lora_kernel_b.assign(np.ones((2, 3)))
     assert np.abs(network.predict(texts) - before).max() > 0.01
     assert_as_by_tensorflow(network, texts)
+
+
+@pytest.mark.parametrize("lacking", ["the name", "the operation"])
+def test_weights_are_read_one_by_one_where_they_cannot_be_at_once(lacking, monkeypatch):
+    if lacking == "the name":
+        monkeypatch.setattr("skrnn.backend.execute", None)
+    else:
+        execute = backend.execute
+        monkeypatch.setattr(
+            "skrnn.backend.execute", lambda _, *others: execute(b"_NoSuchOp", *others)
+        )
+    network = a_network(n_layers=2, learn_initial_state=True)
+    assert_as_by_tensorflow(network, draw_texts([20, 3, 0]))
 
 
 def test_a_view_is_of_the_values_when_it_was_taken():

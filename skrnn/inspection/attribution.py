@@ -109,7 +109,8 @@ def explain(
         If the estimator has not been fitted.
 
     RuntimeError
-        In a process forked from one that had used TensorFlow.
+        In a process forked from one that had used TensorFlow, where that
+        is what answers.
 
     Warns
     -----

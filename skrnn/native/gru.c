@@ -84,8 +84,7 @@ static int any_token(const uint8_t *padding, int64_t n_texts) {
    in the order that products read them in. */
 struct kernel {
     size_t bytes_a_value;
-    /* Of fewer texts the steps forward take matrices as they are, and NULL for packed.
-     */
+    /* Of fewer texts the steps forward take matrices as they are; packed is NULL. */
     int64_t fewest_packed;
     void (*pack_forward)(const void *arguments, void *packed);
     void (*forward)(const void *arguments, int64_t first, int64_t n_rows,
@@ -208,8 +207,8 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
     const int64_t size = a->size, n_features = a->x ? 0 : padded(a->n_features);
     struct work w = {kernel->forward, a, .n_items = a->batch};
     const int packs = a->batch >= kernel->fewest_packed;
-    /* States and inputs as products take them; or, where nothing is packed, products.
-     */
+    /* States and inputs as products take them; where nothing is packed, instead of
+       states a step's products, which have room while those texts are few. */
     char *memory =
         allocate(&w, packs * 3 * size * (size + n_features) * kernel->bytes_a_value,
                  ROWS * (2 * size + n_features) * kernel->bytes_a_value, n_threads);
