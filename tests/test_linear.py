@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix, vstack
@@ -57,13 +57,18 @@ def test_classes_are_those_of_logistic_regression(seed, strength):
 
 
 @given(SEED, st.sampled_from([0.1, 1.0, 10.0]))
+@example(17624, 10.0)
+@example(3, 10.0)
 def test_values_are_those_of_ridge_regression(seed, strength):
     marks, factors, values, weight = draw(seed)
     inputs = scaled(marks, factors)
     reference = Ridge(1 / strength, solver="lsqr", tol=1e-10)
     expected = reference.fit(inputs, values, weight).predict(inputs)
     scores = fitted(marks, factors, values, weight, Squared, strength)
-    assert_allclose(scores, expected, atol=2e-3 * np.ptp(expected))
+    # What a text of little weight has alone hardly counts in what is minimized.
+    error = np.sqrt(np.average((scores - expected) ** 2, weights=weight))
+    assert error < 5e-4 * np.ptp(expected)
+    assert_allclose(scores, expected, atol=0.02 * np.ptp(expected))
 
 
 @pytest.mark.parametrize("loss", [Logistic, Squared])
