@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from networks import random_network
 
 from skrnn import backend
 from skrnn._keras import ON_TENSORFLOW
 from skrnn.backend import Views, copy_of
 from skrnn.native import gru
 from skrnn.native_prediction import predicts_natively
-from skrnn.network import build_network
 from skrnn.sequences import Sequences
 
 pytestmark = pytest.mark.skipif(
@@ -22,37 +22,8 @@ VOCABULARY_SIZE = 60
 
 
 def a_network(n_outputs=3, **encoder):
-    network = build_network(
-        compile_arguments={"optimizer": "sgd", "loss": "mse"},
-        head={
-            "n_outputs": n_outputs,
-            "activation": "linear",
-            "dropout": 0.5,
-            "l2": 0.0,
-            "seed": 0,
-        },
-        encoder={
-            "vocabulary_size": VOCABULARY_SIZE,
-            "embedding_size": 5,
-            "hidden_size": 32,
-            "cell": "gru",
-            "n_layers": 1,
-            "bidirectional": False,
-            "learn_initial_state": False,
-            "gate_activation": "hard_sigmoid",
-            "pooling": "concat",
-            "embedding_dropout": 0.5,
-            "dropout": 0.5,
-            "l2": 0.0,
-            "precision": "float32",
-            "seed": 0,
-            **encoder,
-        },
-    )
-    draw = np.random.RandomState(0)
-    for weight in network.trainable_variables:
-        weight.assign(draw.normal(0.0, 0.3, weight.shape))
-    return network
+    sizes = {"vocabulary_size": VOCABULARY_SIZE, "hidden_size": 32}
+    return random_network(0.3, n_outputs=n_outputs, **{**sizes, **encoder})
 
 
 def draw_texts(lengths):

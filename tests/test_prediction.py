@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from networks import random_network
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
 from skrnn.cells import CELLS
-from skrnn.network import build_network
 from skrnn.sequences import Sequences
 
 pytestmark = pytest.mark.skipif(
@@ -36,37 +36,8 @@ def no_rounding_hides_a_difference():
 
 
 def a_network(**encoder):
-    network = build_network(
-        compile_arguments={"optimizer": "sgd", "loss": "mse"},
-        head={
-            "n_outputs": 2,
-            "activation": "linear",
-            "dropout": 0.5,
-            "l2": 0.0,
-            "seed": 0,
-        },
-        encoder={
-            "vocabulary_size": VOCABULARY_SIZE,
-            "embedding_size": 5,
-            "hidden_size": 4,
-            "cell": "gru",
-            "n_layers": 1,
-            "bidirectional": False,
-            "learn_initial_state": False,
-            "gate_activation": "hard_sigmoid",
-            "pooling": "concat",
-            "embedding_dropout": 0.5,
-            "dropout": 0.5,
-            "l2": 0.0,
-            "precision": "float32",
-            "seed": 0,
-            **encoder,
-        },
-    )
-    draw = np.random.RandomState(0)
-    for weight in network.trainable_variables:
-        weight.assign(draw.normal(0.0, 0.7, weight.shape))
-    return network
+    sizes = {"vocabulary_size": VOCABULARY_SIZE, "hidden_size": 4}
+    return random_network(0.7, n_outputs=2, **{**sizes, **encoder})
 
 
 def draw_texts(lengths):
