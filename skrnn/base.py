@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import Self
@@ -13,13 +13,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import (
-    BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     is_classifier,
 )
 from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.utils import Tags, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn import __version__
@@ -41,6 +40,7 @@ from skrnn.parameters import (
 )
 from skrnn.routing import RoutedEstimator
 from skrnn.sequences import N_RESERVED_IDS, Sequences
+from skrnn.shown import ShownBriefly
 from skrnn.targets import check_sample_weight, check_targets
 from skrnn.texts import check_texts
 from skrnn.tokenizer import Tokenizer
@@ -66,20 +66,6 @@ _MIXED = b""
 
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
-
-
-# Longer collections of tokens are not written out where an estimator is shown.
-_MOST_TOKENS_SHOWN = 100
-
-
-class _Shown:
-    """What stands for a long collection of tokens."""
-
-    def __init__(self, tokens: Collection):
-        self._text = f"<{type(tokens).__name__} of {len(tokens)} tokens>"
-
-    def __repr__(self) -> str:
-        return self._text
 
 
 def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
@@ -116,7 +102,9 @@ def _of_mean_one(weight: np.ndarray) -> np.ndarray:
     return (weight / weight.mean()).astype(keras.config.floatx())
 
 
-class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator):
+class TextEstimator(
+    ShownBriefly, ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator
+):
     """What `RNNTextClassifier` and `RNNTextRegressor` have in common.
 
     A subclass gives `_fit_target_encoder`, `_strata` (what early stopping
@@ -634,28 +622,6 @@ class TextEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEst
             encoder=encoder,
             vectors=matrix,
         )
-
-    def __repr__(self, N_CHAR_MAX=700) -> str:
-        # Scikit-learn formats all of a parameter before it cuts that short, which takes
-        # minutes for the vectors of a large vocabulary.
-        return BaseEstimator.__repr__(self._shown(), N_CHAR_MAX)
-
-    def _html_repr(self) -> str:
-        return estimator_html_repr(self._shown())
-
-    def _shown(self) -> Self:
-        """The same with the number of tokens in place of long collections of these."""
-        shown = object.__new__(type(self))
-        vars(shown).update(vars(self))
-        for name in ("embeddings", "vocabulary"):
-            value = getattr(self, name)
-            is_long = (
-                isinstance(value, Mapping | Set | list | tuple)
-                and len(value) > _MOST_TOKENS_SHOWN
-            )
-            if is_long:
-                setattr(shown, name, _Shown(value))
-        return shown
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
