@@ -331,20 +331,26 @@ def test_hard_gates_in_bfloat16_are_near_those_of_float32(kernel):
         assert error < 0.1 * np.linalg.norm(other)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kernel", gru.KERNELS)
-def test_no_text_depends_on_another(kernel):
-    lengths = [5, 0, 3, 1] * 12
-    given, upstream = arguments(kernel, 5, 64, lengths)
-    hidden, of_inputs, *_ = there_and_back(kernel, given, upstream)
-    for i in range(len(lengths)):
-        alone = {
-            name: array[:, i : i + 1] if name in ("inputs", "padding") else array
-            for name, array in given.items()
-        }
-        alone["initial"] = given["initial"][i : i + 1]
-        own, of_own, *_ = there_and_back(kernel, alone, upstream[:, i : i + 1])
-        np.testing.assert_array_equal(own, hidden[:, i : i + 1])
-        np.testing.assert_array_equal(of_own, of_inputs[:, i : i + 1])
+def test_no_text_depends_on_another(kernel, reverse):
+    # Few texts are multiplied otherwise than many, and the inputs of some steps at once.
+    lengths = [21, 0, 3, 1, 12] * 10
+    given, upstream = arguments(kernel, 21, 64, lengths)
+    hidden, of_inputs, *_ = there_and_back(kernel, given, upstream, reverse=reverse)
+    for n_texts in (1, 2, 3, 5, 7, 11):
+        for start in range(0, len(lengths) - n_texts, n_texts):
+            those = slice(start, start + n_texts)
+            few = {
+                name: array[:, those] if name in ("inputs", "padding") else array
+                for name, array in given.items()
+            }
+            few["initial"] = given["initial"][those]
+            own, of_own, *_ = there_and_back(
+                kernel, few, upstream[:, those], reverse=reverse
+            )
+            np.testing.assert_array_equal(own, hidden[:, those])
+            np.testing.assert_array_equal(of_own, of_inputs[:, those])
 
 
 @pytest.mark.parametrize("kernel", gru.KERNELS)

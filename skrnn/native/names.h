@@ -7,7 +7,8 @@
 #undef configure
 #undef multiply_rows
 #undef multiply
-#undef multiply_one
+#undef multiply_by_unpacked
+#undef multiply_few
 #undef units_of
 #undef load_some
 #undef scale
@@ -24,7 +25,8 @@
 #undef advance
 #undef pool
 #undef pack_matrices
-#undef multiply_few
+#undef narrow_inputs
+#undef multiply_inputs
 #undef forward_rows
 #undef steps_forward
 #undef retreat
@@ -40,7 +42,8 @@
 #define configure NAME(configure)
 #define multiply_rows NAME(multiply_rows)
 #define multiply NAME(multiply)
-#define multiply_one NAME(multiply_one)
+#define multiply_by_unpacked NAME(multiply_by_unpacked)
+#define multiply_few NAME(multiply_few)
 #define units_of NAME(units_of)
 #define load_some NAME(load_some)
 #define scale NAME(scale)
@@ -57,7 +60,8 @@
 #define advance NAME(advance)
 #define pool NAME(pool)
 #define pack_matrices NAME(pack_matrices)
-#define multiply_few NAME(multiply_few)
+#define narrow_inputs NAME(narrow_inputs)
+#define multiply_inputs NAME(multiply_inputs)
 #define forward_rows NAME(forward_rows)
 #define steps_forward NAME(steps_forward)
 #define retreat NAME(retreat)

@@ -46,37 +46,55 @@ INLINE void multiply_rows(const int n_rows, const int n_columns, const float *ro
 INLINE void multiply(int64_t n_rows, const int n_columns, const void *rows,
                      int64_t stride, const void *block, int64_t n_units, float *out) {
     const float *left = rows;
-    int i = 0;
-    for (; i + MOST_ROWS <= n_rows; i += MOST_ROWS)
-        multiply_rows(MOST_ROWS, n_columns, left + i * stride, stride, block, n_units,
-                      out + i * n_columns);
-    for (; i < n_rows; i++)
-        multiply_rows(1, n_columns, left + i * stride, stride, block, n_units,
-                      out + i * n_columns);
+    int64_t i = 0;
+    /* Halves for the rows that are left over: one by one each would read the block. */
+#pragma GCC unroll 4
+    for (int at_once = MOST_ROWS; at_once; at_once /= 2)
+        for (; i + at_once <= n_rows; i += at_once)
+            multiply_rows(at_once, n_columns, left + i * stride, stride, block, n_units,
+                          out + i * n_columns);
 }
 
 #ifndef BFLOAT16
-/* A row times a matrix as it is, of which four rows are read at once, end to end. Sums
-   add up in the order of `multiply`. */
-INLINE void multiply_one(const float *row, const float *matrix, int64_t n_rows,
-                         int64_t n_columns, float *out) {
-    memset(out, 0, n_columns * sizeof(float));
+/* A few rows times a matrix as it is, of which four rows are read at once, end to end,
+   for all of them. Sums add up in the order of `multiply`. */
+INLINE void multiply_by_unpacked(int64_t n_rows, const float *restrict rows,
+                                 int64_t stride, const float *restrict matrix,
+                                 int64_t n_units, int64_t n_columns,
+                                 float *restrict out) {
+    memset(out, 0, n_rows * n_columns * sizeof(float));
     int64_t k = 0;
-    for (; k + 4 <= n_rows; k += 4) {
-        vec a = SPLAT(row[k]), b = SPLAT(row[k + 1]);
-        vec c = SPLAT(row[k + 2]), d = SPLAT(row[k + 3]);
-        const float *from = matrix + k * n_columns;
-        for (int64_t j = 0; j < n_columns; j += WIDTH, from += WIDTH) {
-            vec sum = ADD_PRODUCT(LOAD(out + j), a, LOAD(from));
-            sum = ADD_PRODUCT(sum, b, LOAD(from + n_columns));
-            sum = ADD_PRODUCT(sum, c, LOAD(from + 2 * n_columns));
-            STORE(out + j, ADD_PRODUCT(sum, d, LOAD(from + 3 * n_columns)));
+    for (; k + 4 <= n_units; k += 4)
+        for (int64_t j = 0; j < n_columns; j += WIDTH) {
+            const float *from = matrix + k * n_columns + j;
+            vec a = LOAD(from), b = LOAD(from + n_columns);
+            vec c = LOAD(from + 2 * n_columns), d = LOAD(from + 3 * n_columns);
+            for (int64_t i = 0; i < n_rows; i++) {
+                const float *row = rows + i * stride + k;
+                float *to = out + i * n_columns + j;
+                vec sum = ADD_PRODUCT(LOAD(to), SPLAT(row[0]), a);
+                sum = ADD_PRODUCT(sum, SPLAT(row[1]), b);
+                sum = ADD_PRODUCT(sum, SPLAT(row[2]), c);
+                STORE(to, ADD_PRODUCT(sum, SPLAT(row[3]), d));
+            }
         }
-    }
-    for (; k < n_rows; k++)
-        for (int64_t j = 0; j < n_columns; j += WIDTH)
-            STORE(out + j, ADD_PRODUCT(LOAD(out + j), SPLAT(row[k]),
-                                       LOAD(matrix + k * n_columns + j)));
+    for (; k < n_units; k++)
+        for (int64_t i = 0; i < n_rows; i++)
+            for (int64_t j = 0; j < n_columns; j += WIDTH) {
+                float *to = out + i * n_columns + j;
+                STORE(to, ADD_PRODUCT(LOAD(to), SPLAT(rows[i * stride + k]),
+                                      LOAD(matrix + k * n_columns + j)));
+            }
+}
+
+/* The same; with constants it is as fast for one row as it can be. */
+INLINE void multiply_few(int64_t n_rows, const float *rows, int64_t stride,
+                         const float *matrix, int64_t n_units, int64_t n_columns,
+                         float *out) {
+    if (n_rows == 1)
+        multiply_by_unpacked(1, rows, stride, matrix, n_units, n_columns, out);
+    else
+        multiply_by_unpacked(n_rows, rows, stride, matrix, n_units, n_columns, out);
 }
 #endif
 

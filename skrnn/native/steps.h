@@ -80,18 +80,31 @@ SEPARATE void pack_matrices(const void *arguments, void *to) {
                      packed + 3 * a->size * a->size);
 }
 
+/* What a step reads of some texts, as products take it. */
+INLINE void narrow_inputs(const struct forward *a, int64_t step, int64_t first,
+                          int64_t n_rows, value *to) {
+    int64_t t = a->reverse ? a->steps - 1 - step : step;
+    int64_t place = t * a->batch + first;
+    narrow_rows(a->inputs + (a->rows ? 0 : place * a->n_features),
+                a->rows ? a->rows + place : NULL,
+                a->factors ? a->factors + first * a->n_features : NULL, n_rows,
+                a->n_features, to);
+}
+
 #ifndef BFLOAT16
-/* All of a step's products, of so few texts that packing would take longer. */
-INLINE void multiply_few(const struct forward *a, int64_t n_rows, const float *states,
-                         const float *inputs, float *of_all_u, float *of_all_x) {
-    const int64_t size = a->size;
-    for (int64_t i = 0; i < n_rows; i++) {
-        multiply_one(states + i * size, a->recurrent, size, 3 * size,
-                     of_all_u + 3 * i * size);
-        if (!a->x)
-            multiply_one(inputs + i * padded(a->n_features), a->input_kernel,
-                         a->n_features, 3 * size, of_all_x + 3 * i * size);
-    }
+/* The inputs' products of as many steps from one on as make MOST_ROWS rows of a few
+   texts: the matrix is read once for all. How many steps these are. */
+INLINE int64_t multiply_inputs(const struct forward *a, int64_t step, int64_t first,
+                               int64_t n_rows, float *inputs, float *of_inputs) {
+    const int64_t n_features = padded(a->n_features), size = a->size;
+    int64_t n_steps = MOST_ROWS / n_rows, n_left = a->steps - step;
+    if (n_steps > n_left)
+        n_steps = n_left;
+    for (int64_t i = 0; i < n_steps; i++)
+        narrow_inputs(a, step + i, first, n_rows, inputs + i * n_rows * n_features);
+    multiply_few(n_steps * n_rows, inputs, n_features, a->input_kernel, a->n_features,
+                 3 * size, of_inputs);
+    return n_steps;
 }
 #endif
 
@@ -111,9 +124,13 @@ INLINE void forward_rows(const struct forward *a, const float steepness,
     float *states = a->states + first * size;
     float *sums = a->pooled ? a->pooled + row + first * size : NULL;
     value *inputs = scratch + 2 * ROWS * size;
-    float *of_all_u = (float *)scratch, *of_all_x = of_all_u + 3 * n_rows * size;
     const value *packed_kernel = is_packed ? packed + 3 * size * size : NULL;
-    const float *factors = a->factors ? a->factors + first * a->n_features : NULL;
+    /* Without packed matrices: a step's products, and the inputs' of some steps. */
+    float *of_all_u = (float *)scratch, *of_all_x = of_all_u + 3 * n_rows * size;
+    const float *of_x_now = of_all_x;
+#ifndef BFLOAT16
+    int64_t first_multiplied = 0, n_multiplied = 0;
+#endif
     int64_t start = a->reverse ? a->steps : 0;
     /* The states that came last. */
     const float *last = states + (a->in_turns ? start % 2 : start) * row;
@@ -144,19 +161,25 @@ INLINE void forward_rows(const struct forward *a, const float steepness,
         if (last != before)
             memcpy(before, last, n_rows * size * sizeof(float));
         last = after;
-        if (multiplies) {
-            const float *vectors = a->inputs + (row_ids ? 0 : place * a->n_features);
-            narrow_rows(vectors, row_ids, factors, n_rows, a->n_features, inputs);
-        }
+        if (is_packed && multiplies)
+            narrow_inputs(a, step, first, n_rows, inputs);
 #ifdef BFLOAT16
         const void *rows = narrow;
 #else
         const void *rows = before;
         if (!is_packed)
-            multiply_few(a, n_rows, before, inputs, of_all_u, of_all_x);
+            multiply_few(n_rows, before, size, a->recurrent, size, 3 * size, of_all_u);
+        if (!is_packed && multiplies) {
+            if (step >= first_multiplied + n_multiplied) {
+                first_multiplied = step;
+                n_multiplied =
+                    multiply_inputs(a, step, first, n_rows, inputs, of_all_x);
+            }
+            of_x_now = of_all_x + 3 * size * n_rows * (step - first_multiplied);
+        }
 #endif
         for (int64_t n = 0; n < size; n += FORWARD_COLUMNS) {
-            const float *of_u = of_all_u + n, *of_x = of_all_x + n;
+            const float *of_u = of_all_u + n, *of_x = of_x_now + n;
             if (is_packed) {
                 multiply(n_rows, columns, rows, n_units, packed + 3 * n * size, n_units,
                          products);
