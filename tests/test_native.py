@@ -334,7 +334,7 @@ def test_hard_gates_in_bfloat16_are_near_those_of_float32(kernel):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_no_text_depends_on_another(kernel, reverse):
-    # Few texts are multiplied otherwise than many, and the inputs of some steps at once.
+    # A few texts are multiplied otherwise than many, and inputs of some steps at once.
     lengths = [21, 0, 3, 1, 12] * 10
     given, upstream = arguments(kernel, 21, 64, lengths)
     hidden, of_inputs, *_ = there_and_back(kernel, given, upstream, reverse=reverse)
