@@ -17,7 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
-from skrnn.losses import HINGES, arguments_of, check_loss, check_routed, is_hinge
+from skrnn.losses import (
+    HINGES,
+    arguments_of,
+    check_loss,
+    check_routed,
+    is_hinge,
+    is_one_against_all,
+)
 from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder, check_present
 
@@ -103,7 +110,9 @@ callable, default="log_loss"
         give no probabilities. A loss of Keras is given a column of 0 and 1 for
         each class, one column for two classes, and the scores without any
         activation, as log odds or margins: those of Keras that compare values, such
-        as `MeanSquaredError`, are refused.
+        as `MeanSquaredError`, are refused. Its binary cross-entropies count each of
+        several classes against all others, whose probabilities are scaled to sum to
+        1; with any other loss they are the softmax of the scores.
 
     <training>
 
@@ -392,8 +401,8 @@ callable, default="log_loss"
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """The scores of the classes.
 
-        With log loss they are log odds, of two classes and of each column of an
-        indicator; of more classes their softmax is the probabilities.
+        With log loss they are log odds for two classes and for each column of an
+        indicator; for more classes their softmax gives the probabilities.
 
         Parameters
         ----------
@@ -529,14 +538,18 @@ callable, default="log_loss"
         return weight
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
-        one_hot = self.loss != "log_loss" or self._smooths_labels
-        return ClassEncoder(one_hot=one_hot).fit(y, classes)
+        return ClassEncoder(
+            one_hot=self.loss != "log_loss" or self._smooths_labels,
+            one_against_all=is_one_against_all(self.loss),
+        ).fit(y, classes)
 
     def _strata(self, y):
         return y if y.ndim == 1 else None
 
     def _activation(self, target_encoder: ClassEncoder) -> str:
-        return "softmax" if target_encoder.kind_ == "multiclass" else "sigmoid"
+        if target_encoder.kind_ != "multiclass":
+            return "sigmoid"
+        return "one_against_all" if target_encoder.one_against_all else "softmax"
 
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
         # What is no name need not be hashable.

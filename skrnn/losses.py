@@ -49,6 +49,18 @@ def is_hinge(loss) -> bool:
     return isinstance(loss, _HINGE_CLASSES) or loss in _HINGE_FUNCTIONS
 
 
+def is_one_against_all(loss) -> bool:
+    """Whether each of several classes' scores is log odds against all others.
+
+    Parameters
+    ----------
+    loss : str, `keras.losses.Loss`, class or callable
+        As `RNNTextClassifier` takes it.
+    """
+    kind = loss if inspect.isclass(loss) else type(loss)
+    return issubclass(kind, _BINARY_CLASSES)
+
+
 def arguments_of(loss) -> dict:
     """What one of Keras' classes is told: that scores are log odds.
 

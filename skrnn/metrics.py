@@ -38,7 +38,7 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
     arguments : mapping
         Those of `keras.Model.compile`. Metrics of other makers are not looked at.
 
-    activation : {"sigmoid", "softmax", "linear"}
+    activation : {"sigmoid", "softmax", "one_against_all", "linear"}
         What the metrics see of the scores.
 
     estimator : str

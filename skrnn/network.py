@@ -32,6 +32,17 @@ from skrnn.sequences import Sequences
 ops = keras.ops
 
 
+def one_against_all(scores):
+    """Probabilities of several classes from each one's log odds against all others."""
+    return ops.softmax(ops.log_sigmoid(scores))
+
+
+_ACTIVATIONS = {
+    **{name: keras.activations.get(name) for name in ("linear", "sigmoid", "softmax")},
+    "one_against_all": one_against_all,
+}
+
+
 @keras.saving.register_keras_serializable("skrnn")
 class SequenceModel(keras.Model):
     """An encoder under a head; `fit` and `predict` take `Sequences`.
@@ -44,7 +55,7 @@ class SequenceModel(keras.Model):
     n_outputs : int
         Number of scores a text.
 
-    activation : {"linear", "sigmoid", "softmax"}
+    activation : {"linear", "sigmoid", "softmax", "one_against_all"}
         What turns the scores into what the metrics see. The model's output and
         what the loss sees are the scores themselves.
 
@@ -85,7 +96,7 @@ class SequenceModel(keras.Model):
             }
         )
         self.encoder = encoder
-        self.activation = keras.activations.get(activation)
+        self.activation = _ACTIVATIONS[activation]
         self.dropout = keras.layers.Dropout(
             dropout, seed=seed, name="dropout", dtype=dtype
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -141,6 +141,11 @@ class ClassEncoder(BaseEstimator):
         Whether several classes become one column each, of 0 and 1, rather than
         one column of class numbers.
 
+    one_against_all : bool, default=False
+        Whether the score of each of several classes is its log odds against all
+        others. Their probabilities are then scaled to sum to 1, as scikit-learn's
+        `OneVsRestClassifier` scales them; others are the softmax of the scores.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -153,8 +158,9 @@ class ClassEncoder(BaseEstimator):
         Number of scores a text: 1 for two classes, else one a class.
     """
 
-    def __init__(self, one_hot: bool = False):
+    def __init__(self, one_hot: bool = False, one_against_all: bool = False):
         self.one_hot = one_hot
+        self.one_against_all = one_against_all
 
     def fit(self, y, classes=None) -> ClassEncoder:
         """Learn the classes.
@@ -289,7 +295,7 @@ class ClassEncoder(BaseEstimator):
         """
         scores = scores.astype(np.float64)
         if self.kind_ == "multiclass":
-            return softmax(scores, axis=1)
+            return softmax(self._comparable(scores), axis=1)
         if self.kind_ == "binary":
             return expit(np.hstack([-scores, scores]))
         return expit(scores)
@@ -308,10 +314,14 @@ class ClassEncoder(BaseEstimator):
         """
         scores = scores.astype(np.float64)
         if self.kind_ == "multiclass":
-            return log_softmax(scores, axis=1)
+            return log_softmax(self._comparable(scores), axis=1)
         if self.kind_ == "binary":
             scores = np.hstack([-scores, scores])
-        return -np.logaddexp(0.0, -scores)
+        return log_expit(scores)
+
+    def _comparable(self, scores: np.ndarray) -> np.ndarray:
+        """What the softmax of several classes' scores is taken of."""
+        return log_expit(scores) if self.one_against_all else scores
 
 
 class ValueEncoder(BaseEstimator):

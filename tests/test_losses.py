@@ -1,6 +1,7 @@
 """What a classifier minimizes, and which losses are refused."""
 
 import dataclasses
+import pickle
 
 import keras
 import numpy as np
@@ -17,7 +18,9 @@ from corpus import (
     classifier,
     regressor,
 )
+from scipy.special import expit
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
 
 
 def one_half_squared(y_true, y_pred):
@@ -106,6 +109,35 @@ def test_losses_of_keras_and_own_ones(params, y):
     assert fitted.score(texts, y) == 1.0
     probabilities = fitted.predict_proba(texts)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.BinaryCrossentropy,
+        keras.losses.BinaryFocalCrossentropy(from_logits=True),
+    ],
+)
+def test_classes_against_all_others_have_probabilities_that_are_scaled(loss):
+    params = {"metrics": [keras.metrics.CategoricalCrossentropy(name="log_loss")]}
+    fitted = classifier(**params, loss=loss, dropout=0, embedding_dropout=0, epochs=1)
+    fitted.set_params(batch_size=len(TOPICS)).initialize(TOPIC_TEXTS, TOPICS)
+    of_each = expit(fitted.decision_function(TOPIC_TEXTS).astype(float))
+    expected = of_each / of_each.sum(axis=1, keepdims=True)
+    before = fitted.predict_proba(TOPIC_TEXTS)
+    np.testing.assert_allclose(before, expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        fitted.predict_log_proba(TOPIC_TEXTS), np.log(expected), rtol=1e-6
+    )
+    # What metrics see of the network as it was before its first update.
+    fitted.set_params(warm_start=True).fit(TOPIC_TEXTS, TOPICS)
+    np.testing.assert_allclose(
+        fitted.history_["log_loss"], [log_loss(TOPICS, before)], rtol=1e-5
+    )
+    copied = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(
+        copied.predict_proba(TOPIC_TEXTS), fitted.predict_proba(TOPIC_TEXTS)
+    )
 
 
 def test_a_class_of_keras_is_told_that_scores_are_log_odds():
