@@ -7,6 +7,7 @@ from typing import Self
 
 from sklearn.base import BaseEstimator
 from sklearn.utils import estimator_html_repr
+from sklearn.utils._pprint import _EstimatorPrettyPrinter
 
 # Longer collections of tokens are not written out where an estimator is shown.
 _MOST_TOKENS_SHOWN = 100
@@ -38,7 +39,7 @@ class ShownBriefly:
         shown = object.__new__(type(self))
         vars(shown).update(vars(self))
         for name in ("embeddings", "vocabulary"):
-            value = getattr(self, name)
+            value = getattr(self, name, None)
             is_long = (
                 isinstance(value, Mapping | Set | list | tuple)
                 and len(value) > _MOST_TOKENS_SHOWN
@@ -46,3 +47,9 @@ class ShownBriefly:
             if is_long:
                 setattr(shown, name, _Shown(value))
         return shown
+
+
+# Scikit-learn wraps the lines of what has this very function of its own.
+_EstimatorPrettyPrinter._dispatch[ShownBriefly.__repr__] = (
+    _EstimatorPrettyPrinter._pprint_estimator
+)

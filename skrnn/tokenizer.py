@@ -41,6 +41,7 @@ from skrnn.sequences import (
     n_before_cut,
     smallest_dtype,
 )
+from skrnn.shown import ShownBriefly
 from skrnn.texts import check_texts
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
@@ -60,7 +61,9 @@ _DOCUMENT_FREQUENCY = [
 ]
 
 
-class Tokenizer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class Tokenizer(
+    ShownBriefly, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     r"""Turn texts into sequences of ids.
 
     A run of letters or digits is one token, and every other character that is

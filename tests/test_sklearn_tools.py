@@ -36,7 +36,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import get_tags
 
-from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn import RNNTextClassifier, RNNTextRegressor, Tokenizer
 
 SMALL = {
     "embedding_size": 16,
@@ -474,6 +474,20 @@ def test_repr_shows_what_was_changed():
     assert repr(estimator) == "RNNTextRegressor(hidden_size=8, optimizer__beta_1=0.5)"
 
 
+def test_repr_breaks_lines_where_scikit_learn_does():
+    changed = {
+        "hidden_size": 100,
+        "learning_rate": 0.0001,
+        "token_pattern": "[a-z]+",
+        "n_iter_no_change": 10,
+        "validation_fraction": 0.25,
+    }
+    lines = repr(RNNTextClassifier(**changed)).splitlines()
+    assert len(lines) > 1 and max(map(len, lines)) < 80
+    as_step = repr(make_pipeline(RNNTextClassifier(**changed))).splitlines()
+    assert len(as_step) > len(lines) and max(map(len, as_step)) < 100
+
+
 def test_html_repr(docstrings, fitted):
     html = make_pipeline(FunctionTransformer(), fitted)._repr_html_()
     assert "RNNTextClassifier" in html
@@ -494,5 +508,7 @@ def test_long_collections_of_tokens_are_counted_where_an_estimator_is_shown(para
     assert "dict of 2000 tokens" in page and "token1999" not in page
     assert estimator.get_params()[parameter] is tokens
     assert getattr(clone(estimator), parameter) == tokens
+    tokenizer = Tokenizer(vocabulary=tokens)
+    assert repr(tokenizer) == "Tokenizer(vocabulary=<dict of 2000 tokens>)"
     few = RNNTextClassifier(**{parameter: {"a": [1.0]}})
     assert repr(few) == f"RNNTextClassifier({parameter}={{'a': [1.0]}})"
