@@ -100,7 +100,7 @@ class Predictor:
 
 def _numbered_anew(x: Sequences) -> tuple[np.ndarray, Sequences]:
     """Padding's id and those that occur, int32; and each token's place among them."""
-    ids = x.ids[x.offsets[0] : x.offsets[-1]]
+    ids = x.ids
     occurs = np.zeros(int(ids.max(initial=PADDING_ID)) + 1, bool)
     occurs[PADDING_ID] = True
     occurs[ids] = True

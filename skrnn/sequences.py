@@ -25,6 +25,8 @@ def smallest_dtype(greatest: int) -> np.dtype:
 
 def n_before_cut(max_length: int, truncate: str) -> int:
     """Count the tokens of a longer text that stay before the cut."""
+    # NumPy's numbers may have no sign.
+    max_length = int(max_length)
     if truncate == "head":
         return 0
     return max_length if truncate == "tail" else -(-max_length // 2)
@@ -48,6 +50,7 @@ def kept_by_cut(lengths: np.ndarray, max_length: int, truncate: str) -> np.ndarr
     -------
     ndarray of shape (n_tokens,), bool
     """
+    max_length = int(max_length)
     n_before = n_before_cut(max_length, truncate)
     kept = np.ones(lengths.sum(), bool)
     starts = np.cumsum(lengths) - lengths
@@ -71,7 +74,13 @@ class Sequences:
         Every text's ids, one text after the other.
 
     offsets : ndarray of shape (n_texts + 1,), int64
-        Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``.
+        Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``: the first is 0, the last
+        ``n_tokens``.
+
+    Raises
+    ------
+    ValueError
+        If `offsets` do not begin at 0 or do not end at ``n_tokens``.
 
     Examples
     --------
@@ -87,6 +96,14 @@ class Sequences:
 
     ids: np.ndarray
     offsets: np.ndarray
+
+    def __post_init__(self):
+        first, last = self.offsets[0], self.offsets[-1]
+        if first != 0 or last != len(self.ids):
+            raise ValueError(
+                f"`offsets` should go from 0 to {len(self.ids)}, the number of ids; "
+                f"they go from {first} to {last}."
+            )
 
     @classmethod
     def from_lists(cls, lists: Iterable[Iterable[int]]) -> Sequences:
@@ -225,9 +242,8 @@ class Sequences:
         lengths = self.lengths
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self
-        ids = self.ids[self.offsets[0] : self.offsets[-1]]
         kept = kept_by_cut(lengths, max_length, truncate)
-        return Sequences.from_lengths(ids[kept], np.minimum(lengths, max_length))
+        return Sequences.from_lengths(self.ids[kept], np.minimum(lengths, max_length))
 
     def padded(self) -> np.ndarray:
         """The sequences as one matrix, padded on the left with 0.
@@ -244,6 +260,5 @@ class Sequences:
         n_steps = max(int(lengths.max(initial=0)), 1)
         matrix = np.full((len(self), n_steps), PADDING_ID, dtype=np.int32)
         taken = np.arange(n_steps) >= (n_steps - lengths)[:, np.newaxis]
-        start, stop = self.offsets[0], self.offsets[-1]
-        matrix[taken] = self.ids[start:stop].astype(np.int32, copy=False)
+        matrix[taken] = self.ids.astype(np.int32, copy=False)
         return matrix

@@ -483,7 +483,7 @@ class Tokenizer(
         if self.max_length is None or len(tokens) <= self.max_length:
             return tokens
         n_before = n_before_cut(self.max_length, self.truncate)
-        n_behind = self.max_length - n_before
+        n_behind = int(self.max_length) - n_before
         return tokens[:n_before] + tokens[len(tokens) - n_behind :]
 
 

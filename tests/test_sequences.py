@@ -45,6 +45,12 @@ def test_no_id_is_negative():
         Sequences.from_lists([[3, -1]])
 
 
+@pytest.mark.parametrize("offsets", [[1, 3], [0, 2], [0, 4]])
+def test_offsets_own_all_ids(offsets):
+    with pytest.raises(ValueError, match="`offsets` should go from 0 to 3"):
+        Sequences(np.array([5, 6, 7], np.uint8), np.array(offsets))
+
+
 @pytest.mark.parametrize("lengths", [[1, 0, 2], iter([1, 0, 2]), np.uint8([1, 0, 2])])
 def test_flat_ids_keep_their_type(lengths):
     sequences = Sequences.from_lengths(np.array([5, 6, 7], np.uint16), lengths)

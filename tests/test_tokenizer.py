@@ -311,6 +311,23 @@ def test_truncate_names_the_part_cut(text, analyzer, truncate, max_length, token
     assert tokens_of(text, **params) == tokens
 
 
+@pytest.mark.parametrize("analyzer", ["word", "char", str.split])
+@pytest.mark.parametrize("truncate", ["head", "tail", "middle"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_the_most_tokens_may_be_of_a_narrow_type(dtype, truncate, analyzer):
+    params = {"truncate": truncate}
+    params |= {"tokenizer": analyzer} if callable(analyzer) else {"analyzer": analyzer}
+    texts = [" ".join(map(chr, range(97 + i, 110 + i))) * 30 for i in range(3)]
+    plain = Tokenizer(max_length=100, **params)
+    expected = plain.fit_transform(texts)
+    cut = Tokenizer(max_length=dtype(100), **params).fit_transform(texts)
+    whole = Tokenizer(vocabulary=plain.vocabulary_, **params).transform(texts)
+    later = whole.cut(dtype(100), truncate)
+    for one in (cut, later):
+        for own, other in zip(one, expected, strict=True):
+            np.testing.assert_array_equal(own, other)
+
+
 @given(
     text=any_text.filter(str.strip),
     max_length=st.integers(1, 12),
