@@ -67,6 +67,8 @@ def _of_indicator(class_weight, y) -> np.ndarray:
             f"{class_weight!r}."
         )
     weight = np.ones(y.shape[0])
+    # A row format reads all of itself for a column.
+    y = y.tocsc() if issparse(y) else y
     # `compute_sample_weight` knows only the values that these texts have.
     values = np.arange(2)
     for i, of_column in enumerate(of_columns):
@@ -357,7 +359,7 @@ callable, default="log_loss"
             given = np.unique(classes)
             if self._target_encoder.kind_ == "multilabel":
                 # The columns have no other names than their numbers.
-                is_same = len(given) == len(self.classes_)
+                is_same = len(classes) == len(self.classes_)
             else:
                 is_same = np.array_equal(self.classes_, given)
             if not is_same:

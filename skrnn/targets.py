@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 from scipy.sparse import issparse
 from scipy.special import expit, log_expit, log_softmax, softmax
@@ -83,10 +85,12 @@ def check_present(values, name: str) -> None:
     ValueError
         If one is missing.
     """
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        # Of very many numbers objects would take long, and much memory.
-        missing = np.isnan(values).any()
+    numbers = None
+    # Of very many numbers objects would take long, and much memory.
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        numbers = np.asarray(values)
+    if numbers is not None and numbers.dtype.kind in "biuf":
+        missing = np.isnan(numbers).any()
     else:
         missing = any(map(is_missing, np.ravel(np.asarray(values, object))))
     if missing:
@@ -427,11 +431,11 @@ class ValueEncoder(BaseEstimator):
 
 
 def _dense_indicator(y) -> np.ndarray:
-    dense = y.toarray() if issparse(y) else np.asarray(y)
-    if dense.dtype.kind not in "biufO" or not np.isin(dense, (0, 1)).all():
+    values = y.data if issparse(y) else np.asarray(y)
+    if values.dtype.kind not in "biufO" or not np.isin(values, (0, 1)).all():
         # Others than numbers may have no order.
-        found = np.unique(dense.astype(str) if dense.dtype.kind == "O" else dense)
+        found = np.unique(values.astype(str) if values.dtype.kind == "O" else values)
         raise ValueError(
             f"A multilabel indicator holds 0 and 1, but `y` holds {found}."
         )
-    return dense.astype(np.float32)
+    return y.astype(np.float32).toarray() if issparse(y) else values.astype(np.float32)

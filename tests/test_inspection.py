@@ -429,6 +429,22 @@ def test_what_is_no_text_is_named(fitted):
             explain(fitted, no_text)
 
 
+def test_a_map_may_count_its_words_in_parts(fitted, docstrings, monkeypatch):
+    texts, labels = docstrings
+    made = []
+    for most_tokens in (2**20, 50):
+        monkeypatch.setattr(
+            "skrnn.inspection.embedding_map._TOKENS_A_PART", most_tokens
+        )
+        display = EmbeddingMapDisplay.from_estimator(
+            fitted, texts, labels, pos_label="numpy", method="pca"
+        )
+        made.append(vars(display))
+    at_once, in_parts = made
+    for name, value in at_once.items():
+        np.testing.assert_array_equal(in_parts[name], value)
+
+
 LOOK = [
     lambda estimator: explain(estimator, "a text"),
     lambda estimator: nearest_words(estimator, "fine"),

@@ -30,6 +30,9 @@ from skrnn.texts import check_texts
 
 _N_NEIGHBORS = 5
 
+# Several numbers are held for each token of a part.
+_TOKENS_A_PART = 2**20
+
 # Differs in lightness all along, so it survives every colour vision and grey print.
 _COLORS = "cividis"
 
@@ -363,11 +366,14 @@ def _count(
     sequences: Sequences, y: np.ndarray, n_ids: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Texts that hold each id, and the sums of their targets."""
-    texts, ids = once_a_text(sequences.texts_of_ids, sequences.ids, n_ids)
-    return (
-        np.bincount(ids, minlength=n_ids),
-        np.bincount(ids, weights=y[texts], minlength=n_ids),
-    )
+    n_texts, sums = np.zeros(n_ids, np.int64), np.zeros(n_ids)
+    before = 0
+    for part in sequences.in_parts(_TOKENS_A_PART):
+        texts, ids = once_a_text(part.texts_of_ids, part.ids, n_ids)
+        n_texts += np.bincount(ids, minlength=n_ids)
+        sums += np.bincount(ids, weights=y[before + texts], minlength=n_ids)
+        before += len(part)
+    return n_texts, sums
 
 
 def _lay_out(vectors: np.ndarray, method: str, random_state, verbose) -> np.ndarray:
