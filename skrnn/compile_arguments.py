@@ -13,7 +13,8 @@ def without_variables(arguments: Mapping) -> dict:
     Parameters
     ----------
     arguments : mapping of str to object
-        Losses, metrics and optimizers, alone and in lists, and anything else.
+        Losses, metrics and optimizers, alone and in lists, tuples and dicts, and
+        anything else.
 
     Returns
     -------
@@ -37,8 +38,10 @@ class _State(tuple):
 
 
 def _to_config(value):
-    if isinstance(value, list):
-        return [_to_config(one) for one in value]
+    if type(value) in (list, tuple):
+        return type(value)(_to_config(one) for one in value)
+    if type(value) is dict:
+        return {name: _to_config(one) for name, one in value.items()}
     if isinstance(value, keras.losses.Loss):
         # A loss holds no variables, and a configuration may lack arguments, as
         # that of Huber lacks its width.
@@ -59,8 +62,10 @@ def _builtin(value):
 
 
 def _from_config(value):
-    if isinstance(value, list):
-        return [_from_config(one) for one in value]
+    if type(value) in (list, tuple):
+        return type(value)(_from_config(one) for one in value)
+    if type(value) is dict:
+        return {name: _from_config(one) for name, one in value.items()}
     if isinstance(value, _State):
         kind, attributes = value
         loss = kind.__new__(kind)

@@ -381,6 +381,11 @@ class SequenceModel(keras.Model):
         return cls(**{**config, "encoder": encoder})
 
     def __reduce__(self):
+        if self.head.lora_enabled or self.head.quantization_mode:
+            raise TypeError(
+                "A network whose head was quantized or given LoRA's weights can be "
+                "neither pickled nor copied: do so before."
+            )
         arguments = without_variables(self._compile_arguments)
         flags = self._trainable_flags()
         return _rebuild, (self.get_config(), arguments, self.get_state(), flags)

@@ -172,9 +172,14 @@ def _make_portable(callback: keras.callbacks.Callback) -> None:
     """Take the model and closed files, such as a log's, out of a user's callback.
 
     A pickle of the estimator would have the one twice, and cannot have the others.
-    After a fit that was broken off files are still open.
+    After a fit that was broken off files of others than Keras are still open.
     """
     callback._model = None
+    log = getattr(callback, "csv_file", None)
+    if isinstance(callback, keras.callbacks.CSVLogger) and log is not None:
+        # What Keras does at the end of a training that nothing broke off.
+        log.close()
+        callback.writer = None
     for name, value in list(vars(callback).items()):
         if isinstance(value, io.IOBase) and value.closed:
             setattr(callback, name, None)

@@ -261,6 +261,32 @@ def test_a_callback_that_has_written_a_file_travels(tmp_path):
     assert epochs == ["epoch", "0", "1", "0", "1"]
 
 
+def test_a_log_that_was_broken_off_is_closed(tmp_path):
+    class Interrupts(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    log = tmp_path / "log.csv"
+    callbacks = [keras.callbacks.CSVLogger(log, append=True), Interrupts()]
+    logged = classifier(callbacks=callbacks)
+    with pytest.raises(KeyboardInterrupt):
+        logged.fit(TEXTS, LABELS)
+    assert log.read_text().startswith("epoch,")
+    logged.set_params(callbacks=callbacks[:1])
+    for other in (clone(logged), pickle.loads(pickle.dumps(logged))):
+        other.fit(TEXTS, LABELS)
+    epochs = [line.split(",")[0] for line in log.read_text().splitlines()]
+    assert epochs == ["epoch", "0", "0", "1", "0", "1"]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
+def test_a_head_that_keras_has_added_to_does_not_travel(copied):
+    fitted = classifier().fit(TEXTS, LABELS)
+    fitted.model_.head.enable_lora(rank=1)
+    with pytest.raises(TypeError, match="neither pickled nor copied"):
+        copied(fitted)
+
+
 def test_network_travels_in_a_file_of_keras(tmp_path):
     fitted = classifier(wide=False).fit(TEXTS, LABELS)
     fitted.model_.save(tmp_path / "network.keras")
