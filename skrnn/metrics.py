@@ -54,12 +54,18 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
     for argument, parameter in _PARAMETERS.items():
         for metric in keras.tree.flatten(arguments.get(argument)):
             name = _name_in_keras(metric)
-            # Means of intersections over unions, too, where they are not told.
+            is_iou = name in ("iou", "meaniou")
+            # Intersections over unions, too, where they are not told.
             of_numbers = name.startswith(_OF_CLASS_NUMBERS) or (
-                name in ("iou", "meaniou") and getattr(metric, "sparse_y_pred", True)
+                is_iou
+                and any(
+                    getattr(metric, f"sparse_y_{of}", True) for of in ("true", "pred")
+                )
             )
-            of_highest = name.startswith(_OF_HIGHEST_COLUMN) or (
-                name in _F_SCORES and getattr(metric, "threshold", None) is None
+            of_highest = (
+                is_iou
+                or name.startswith(_OF_HIGHEST_COLUMN)
+                or (name in _F_SCORES and getattr(metric, "threshold", None) is None)
             )
             if activation == "linear":
                 if not name.startswith(_OF_CLASSES):

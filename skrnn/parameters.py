@@ -61,7 +61,7 @@ CONSTRAINTS: dict = {
     "learning_rate_schedule": [StrOptions({"linear", "constant"})],
     "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
     "metrics": [str, list, tuple, None],
-    "callbacks": [list, dict, type, keras.callbacks.Callback, None],
+    "callbacks": [list, tuple, dict, type, keras.callbacks.Callback, None],
     "epochs": [*_SIZE, StrOptions({"auto"})],
     "batch_size": _SIZE,
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
@@ -242,7 +242,7 @@ metrics : str, list or tuple, default=None
     metrics look at each column by itself. For a regressor they see standardized
     values.
 
-callbacks : `keras.callbacks.Callback`, list, dict or class, default=None
+callbacks : `keras.callbacks.Callback`, list, tuple, dict or class, default=None
     Called by Keras while training. A class's arguments are routed:
     ``callbacks__monitor="loss"``.
 

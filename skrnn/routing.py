@@ -64,6 +64,9 @@ class _Router(BaseWrapper):
 _PREFIXES = frozenset({"optimizer", "loss", "metrics", "callbacks", "compile"})
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
+# Metrics that Keras chooses by the shape of the targets.
+_CHOSEN_BY_KERAS = ("accuracy", "acc", "crossentropy", "ce")
+
 
 def _is_routed(name: str) -> bool:
     prefix, separator, rest = name.partition("__")
@@ -131,11 +134,12 @@ class RoutedEstimator(BaseEstimator):
         return self
 
     def _scheduled_learning_rate(self):
-        if self.learning_rate_schedule == "linear" and isinstance(
-            self.learning_rate, Real
-        ):
-            return LinearDecay(float(self.learning_rate))
-        return self.learning_rate
+        if not isinstance(self.learning_rate, Real):
+            return self.learning_rate
+        # Keras takes no whole numbers.
+        highest = float(self.learning_rate)
+        linear = self.learning_rate_schedule == "linear"
+        return LinearDecay(highest) if linear else highest
 
     def _clips(self, optimizer, given: dict) -> bool:
         """Whether an optimizer is told `clipnorm`."""
@@ -181,11 +185,11 @@ class RoutedEstimator(BaseEstimator):
             optimizer = OPTIMIZERS[optimizer.lower()]
         if self._clips(optimizer, given):
             defaults["optimizer__global_clipnorm"] = self.clipnorm
-        metrics = self.metrics
+        metrics = _listed(self.metrics)
         router = _Router(
             optimizer=optimizer,
             loss=loss,
-            metrics=list(metrics) if isinstance(metrics, tuple) else metrics,
+            metrics=metrics,
             **{**defaults, **given},
         )
         with _named(
@@ -198,6 +202,8 @@ class RoutedEstimator(BaseEstimator):
         made = []
 
         def ready(one, parameter):
+            if parameter == "weighted_metrics":
+                one = _as_metric(one)
             if not isinstance(one, keras.metrics.Metric | keras.optimizers.Optimizer):
                 return one
             if _holds(by_user, one):
@@ -217,7 +223,7 @@ class RoutedEstimator(BaseEstimator):
 
     def _build_callbacks(self) -> list:
         _refuse_what_nothing_takes(self._routed(), "callbacks", self.callbacks)
-        router = _Router(callbacks=self.callbacks, **self._routed())
+        router = _Router(callbacks=_listed(self.callbacks), **self._routed())
         with _named("The 'callbacks' parameter, or one routed to it, is wrong"):
             router._initialize_callbacks()
         return list(keras.tree.flatten(router._fit_callbacks))
@@ -255,6 +261,22 @@ def _refuse_arguments_of_arguments(given: dict) -> None:
             )
         if parameter == "loss" and f"loss__{argument}" not in given:
             raise InvalidParameterError(f"{name} needs loss__{argument} to go to.")
+
+
+def _listed(value):
+    """The same, a list in place of a tuple, which scikeras does not look into."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _as_metric(value):
+    """What Keras would make a metric of, made: else it numbers the process' in all."""
+    if isinstance(value, str) and value.lower() not in _CHOSEN_BY_KERAS:
+        # What it does not know it refuses in words of its own.
+        with contextlib.suppress(ValueError):
+            made = keras.metrics.get(value)
+            return made if isinstance(made, keras.metrics.Metric) else value
+    is_kind = inspect.isclass(value) and issubclass(value, keras.metrics.Metric)
+    return value() if is_kind else value
 
 
 def _holds(values, one) -> bool:

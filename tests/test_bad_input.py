@@ -269,7 +269,7 @@ WRONG = {
     "clipnorm": [0, -1.0, "none"],
     "loss": ["cross", 3, None],
     "metrics": [3],
-    "callbacks": [3, "early", (keras.callbacks.Callback(),)],
+    "callbacks": [3, "early", {keras.callbacks.Callback()}],
     "epochs": [0, 1.5, None],
     "batch_size": [0, -8, 8.0],
     "precision": ["float16", None],
@@ -387,30 +387,43 @@ class SetsSchedule(keras.callbacks.Callback):
         raise RuntimeError("enough")
 
 
+# What is wrong, and what comes of it.
 CAUSES = {
-    "bad text": {"X": [*TEXTS[1:], None]},
-    "bad labels": {"y": ["good"] * 15},
-    "NaN in y": {"y": [np.nan] * 16},
-    "bad weight": {"sample_weight": [-1] * 16},
-    "bad parameter": {"params": {"batch_size": 0}},
-    "error in a callback": {"params": {"callbacks": Fails(RuntimeError)}},
-    "interrupted": {"params": {"callbacks": Fails(KeyboardInterrupt)}},
-    "diverged": {"params": {"callbacks": Diverges()}},
-    "error after a schedule": {"params": {"callbacks": SetsSchedule()}},
+    "bad text": ({"X": [*TEXTS[1:], None]}, ValueError, "position 15 is missing"),
+    "bad labels": ({"y": ["good"] * 15}, ValueError, "inconsistent numbers"),
+    "NaN in y": ({"y": [np.nan] * 16}, ValueError, "y contains NaN"),
+    "bad weight": ({"sample_weight": [-1] * 16}, ValueError, "Negative values"),
+    "bad parameter": ({"params": {"batch_size": 0}}, ValueError, "'batch_size'"),
+    "error in a callback": (
+        {"params": {"callbacks": Fails(RuntimeError)}},
+        RuntimeError,
+        "enough",
+    ),
+    "interrupted": (
+        {"params": {"callbacks": Fails(KeyboardInterrupt)}},
+        KeyboardInterrupt,
+        "enough",
+    ),
+    "diverged": ({"params": {"callbacks": Diverges()}}, ValueError, "diverged in"),
+    "error after a schedule": (
+        {"params": {"callbacks": SetsSchedule()}},
+        RuntimeError,
+        "enough",
+    ),
 }
-ERRORS = (ValueError, RuntimeError, KeyboardInterrupt)
 
 
 @pytest.mark.parametrize("cause", CAUSES)
 @pytest.mark.parametrize("method", ["fit", "warm fit", "partial_fit"])
 def test_error_leaves_a_fitted_estimator_as_it_was(untouched, method, cause):
     failing = copy.deepcopy(untouched)
-    change = dict(CAUSES[cause])
+    change, error, message = CAUSES[cause]
+    change = dict(change)
     failing.set_params(warm_start=method == "warm fit", **change.pop("params", {}))
     # Other labels, from which another wide part would be learned.
     data = {"X": TEXTS, "y": LABELS[::-1], **change}
     schedule = failing.model_.optimizer.get_config()["learning_rate"]
-    with pytest.raises(ERRORS):
+    with pytest.raises(error, match=message):
         getattr(failing, method.removeprefix("warm "))(**data)
     assert failing.model_.optimizer.get_config()["learning_rate"] == schedule
     failing.set_params(callbacks=None, **PARAMS)
@@ -421,10 +434,11 @@ def test_error_leaves_a_fitted_estimator_as_it_was(untouched, method, cause):
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_error_leaves_an_unfitted_estimator_unfitted(cause):
-    change = dict(CAUSES[cause])
+    change, error, message = CAUSES[cause]
+    change = dict(change)
     failing = classifier(**{**PARAMS, **change.pop("params", {})})
     before = dict(vars(failing))
-    with pytest.raises(ERRORS):
+    with pytest.raises(error, match=message):
         failing.fit(**{"X": TEXTS, "y": LABELS, **change})
     assert vars(failing) == before
     with pytest.raises(NotFittedError):

@@ -212,6 +212,27 @@ def test_names_of_metrics_do_not_depend_on_earlier_fits():
     assert own.name in fitted.history_
 
 
+def test_names_of_weighted_metrics_do_not_depend_on_earlier_fits():
+    metrics = ["AUC", "accuracy", keras.metrics.Precision, keras.metrics.AUC]
+    for _ in range(2):
+        params = {"compile__weighted_metrics": metrics}
+        fitted = classifier(**params, epochs=1).fit(TEXTS, LABELS)
+        names = {*fitted.history_}
+        assert {"loss", "auc", "precision", "auc_1"} < names and len(names) == 5
+    loaded = pickle.loads(pickle.dumps(fitted))
+    assert {*loaded.partial_fit(TEXTS, LABELS).history_} == names
+
+
+def test_weighted_metrics_in_a_tuple_travel():
+    metrics = (keras.metrics.AUC(name="area"),)
+    fitted = classifier(compile__weighted_metrics=metrics, epochs=1).fit(TEXTS, LABELS)
+    loaded = pickle.loads(pickle.dumps(fitted))
+    for one in (fitted, loaded):
+        one.partial_fit(TEXTS, LABELS)
+    assert loaded.history_["area"] == fitted.history_["area"]
+    assert len(loaded.history_["area"]) == 2
+
+
 def test_a_metric_with_a_value_a_class():
     fitted = classifier(metrics=["f1_score"], epochs=3)
     values = fitted.fit(TOPIC_TEXTS, TOPICS).history_["f1_score"]
@@ -385,8 +406,10 @@ def test_f_scores_by_name_have_no_threshold(metric):
         (keras.metrics.Accuracy(), "'accuracy', in small letters"),
         (keras.metrics.MeanIoU(2), "sees the numbers of classes"),
         (keras.metrics.IoU(2, [0]), "sees the numbers of classes"),
+        (keras.metrics.MeanIoU(2, sparse_y_pred=False), "sees the numbers of classes"),
+        (keras.metrics.IoU(2, [0], sparse_y_true=False), "sees the numbers of classes"),
     ],
-    ids=["name", "accuracy", "mean", "iou"],
+    ids=["name", "accuracy", "mean", "iou", "mean of numbers", "iou of numbers"],
 )
 @pytest.mark.parametrize("y", [TOPICS, MULTILABEL], ids=["classes", "labels"])
 def test_metrics_of_what_probabilities_are_not(metric, named, y):
@@ -440,6 +463,9 @@ def test_arguments_of_a_callback_class_are_routed():
 
     classifier(callbacks=Noisy, callbacks__suffix="!").fit(TEXTS, LABELS)
     classifier(callbacks=[Noisy], callbacks__suffix="?").fit(TEXTS, LABELS)
+    in_a_tuple = Recorder(), Recorder("!")
+    classifier(callbacks=in_a_tuple).fit(TEXTS, LABELS)
+    assert [one.epochs for one in in_a_tuple] == [["0", "1"], ["0!", "1!"]]
     assert messages == ["0!", "1!", "0?", "1?"]
 
 

@@ -49,6 +49,22 @@ def test_constant_is_constant():
     assert_allclose(steps.seen, 0.01)
 
 
+def test_what_is_routed_to_the_optimizer_is_constant():
+    steps = StepSizes()
+    params = {**LINEAR, "optimizer__learning_rate": 0.02}
+    classifier(**params, callbacks=steps).fit(TEXTS, LABELS)
+    assert_allclose(steps.seen, 0.02)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+@pytest.mark.parametrize("number", [1, np.float32(0.25), np.int64(1)])
+def test_any_number_may_be_the_step_size(number, schedule):
+    steps = StepSizes()
+    params = {**LINEAR, "learning_rate": number, "learning_rate_schedule": schedule}
+    classifier(**params, callbacks=steps).fit(TEXTS, LABELS)
+    assert_allclose(max(steps.seen), float(number))
+
+
 @pytest.mark.parametrize("compiled", [{}, {"compile__run_eagerly": False}])
 def test_steps_are_taken_with_the_step_size_shown(compiled):
     # Of plain descent without clipping, the first update is in proportion to it.
