@@ -239,6 +239,7 @@ class Tokenizer(
             As `fit`.
         """
         texts = check_texts(X)
+        self._warn_of_unused_parameters()
         if self.vocabulary is None:
             vocabulary, sequences = self._learn(texts)
         else:
@@ -373,6 +374,20 @@ class Tokenizer(
             return self.vocabulary_
         self._validate_params()
         return _check_vocabulary(self.vocabulary)
+
+    def _warn_of_unused_parameters(self) -> None:
+        if self.analyzer != "word":
+            unused, reason = ("tokenizer", "token_pattern"), "'analyzer' != 'word'"
+        elif self.tokenizer is not None:
+            unused, reason = ("token_pattern",), "'tokenizer' is not None"
+        else:
+            return
+        for name in unused:
+            if getattr(self, name) is not None:
+                warnings.warn(
+                    f"The parameter '{name}' will not be used since {reason}",
+                    stacklevel=3,
+                )
 
     def _learn(self, texts: list[str]) -> tuple[dict[str, int], Sequences]:
         n_texts = len(texts)

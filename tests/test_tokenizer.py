@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -288,6 +289,24 @@ def test_fit_takes_less_memory_than_the_texts():
 
 
 # Truncation
+
+
+@pytest.mark.parametrize(
+    ("params", "unused"),
+    [
+        ({"tokenizer": str.split, "token_pattern": "[a-z]+"}, ["token_pattern"]),
+        ({"analyzer": "char", "token_pattern": "[a-z]+"}, ["token_pattern"]),
+        ({"analyzer": "char", "tokenizer": str.split}, ["tokenizer"]),
+        ({"tokenizer": str.split}, []),
+        ({"token_pattern": "[a-z]+"}, []),
+        ({"analyzer": "char"}, []),
+    ],
+)
+def test_parameters_that_go_unused_are_told_of(params, unused):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        Tokenizer(**params).fit(["a b"])
+    assert [str(one.message).split("'")[1] for one in told] == unused
 
 
 @pytest.mark.parametrize(
