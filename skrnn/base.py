@@ -55,7 +55,7 @@ _MAX_SEED = np.iinfo(np.int32).max
 _TEXTS_A_CHUNK = 4096
 
 # Standard deviation of the vectors' numbers: what did best on held-out films of
-# IMDB's training reviews (docs/accuracy.md).
+# IMDB's training reviews (docs/trials.md).
 _COOCCURRENCE_SCALE = 0.2
 
 # With fewer texts, those held out could not tell how much each part should count.

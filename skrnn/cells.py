@@ -90,7 +90,7 @@ class LSTM(RecurrentLayer):
 
     The blocks of the kernels are i, f, c, o, as in `keras.layers.LSTM`. There the
     forget gate starts wider open than the others; here it starts half open as they
-    do: with hard gates that learned far more of long texts (docs/accuracy.md).
+    do: with hard gates that learned far more of long texts (docs/trials.md).
 
     References
     ----------

@@ -13,7 +13,7 @@ from skrnn.sequences import Sequences
 from skrnn.threads import one_blas_thread
 
 # Inverse regularization of the classes and of the values. Rows of norm 1 make one
-# number serve 1,000 texts as well as 20,000: docs/accuracy.md has the trials.
+# number serve 1,000 texts as well as 20,000: docs/trials.md has the trials.
 _C_OF_CLASSES = 10.0
 _C_OF_VALUES = 1.0
 
