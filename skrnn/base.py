@@ -273,8 +273,8 @@ class TextEstimator(
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow, where that
-            is what answers.
+            In a process forked after TensorFlow was used, unless the compiled kernel
+            answers.
         """
         return self._apply(
             lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X

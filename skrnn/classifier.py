@@ -394,8 +394,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow, where that
-            is what answers.
+            In a process forked after TensorFlow was used, unless the compiled kernel
+            answers.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)
@@ -428,8 +428,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow, where that
-            is what answers.
+            In a process forked after TensorFlow was used, unless the compiled kernel
+            answers.
         """
         scores = self._scores(X)
         return scores[:, 0] if self._target_encoder.kind_ == "binary" else scores
@@ -463,8 +463,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow, where that
-            is what answers.
+            In a process forked after TensorFlow was used, unless the compiled kernel
+            answers.
         """
         scores = self._scores(X)
         return self._target_encoder.probabilities(scores)
@@ -497,8 +497,8 @@ callable, default="log_loss"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow, where that
-            is what answers.
+            In a process forked after TensorFlow was used, unless the compiled kernel
+            answers.
         """
         scores = self._scores(X)
         return self._target_encoder.log_probabilities(scores)

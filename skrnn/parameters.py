@@ -167,8 +167,9 @@ embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
 
 hidden_size : int, default=256
-    Size of the hidden states. On a CPU a GRU of a multiple of 32, in float32 up to 256,
-    runs in the compiled kernel, any other size in TensorFlow's slower loop.
+    Size of the hidden states. With TensorFlow on Linux and an x86-64 processor the
+    compiled kernel computes GRUs of a multiple of 32, in float32 up to 256; other sizes
+    are TensorFlow's loop's.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
     Kind of recurrent layer. The compiled kernel computes GRUs only.
@@ -284,7 +285,9 @@ warm_start : bool, default=False
     Whether `fit` goes on from the last fit's vocabulary, weights and optimizer.
     Parameters of these, `loss` and `metrics` among them, changed in between have no
     effect then. With other texts, or after `partial_fit`, nothing is held out to weigh
-    the network: how much it counts stays as it was.
+    the network: how much it counts stays as it was (0.15 to the wide part's 1.2 where
+    there was no wide part). With `early_stopping` the texts held out are then such as
+    an earlier fit may have learned from.
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.
@@ -319,10 +322,10 @@ blend_ : Blend or None
     Its ``factors_`` are those of the network's and of the wide part's scores.
 
 history_ : dict of str to list
-    Loss, metrics and what `callbacks` add after each epoch, over all calls that went
-    on from one another; names with ``"val_"`` are those of the texts held out. Values
-    are floats, NaN for the epochs of calls that did not follow them; a metric with a
-    value a class has a list for each epoch.
+    Loss, metrics and what `callbacks` add after each epoch, over consecutive warm
+    starts and calls of `partial_fit`; names with ``"val_"`` are those of the texts held
+    out. Values are floats, NaN for epochs in which one was not computed; a metric with
+    a value a class has a list for each epoch.
 
 best_epoch_ : int or None
     With early stopping the epoch whose weights were kept, the one of the lowest

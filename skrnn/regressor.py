@@ -184,8 +184,8 @@ class or callable, default="squared_error"
             If a batch does not fit in memory; the message says what to lower.
 
         RuntimeError
-            In a process forked from one that had used TensorFlow, where that
-            is what answers.
+            In a process forked after TensorFlow was used, unless the compiled kernel
+            answers.
         """
         scores = self._scores(X)
         return self._target_encoder.inverse_transform(scores)

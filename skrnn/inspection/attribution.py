@@ -109,8 +109,8 @@ def explain(
         If the estimator has not been fitted.
 
     RuntimeError
-        In a process forked from one that had used TensorFlow, where that
-        is what answers.
+        In a process forked after TensorFlow was used, unless the compiled kernel
+        answers.
 
     Warns
     -----
