@@ -515,9 +515,18 @@ def test_without_a_library_there_are_no_kernels():
         "from skrnn.native import gru, words\n"
         "assert not gru.KERNELS and not words.IS_COMPILED\n"
         "assert len(Tokenizer().fit_transform(['To be or not to be. '] * 999)) == 999\n"
-        "model = RNNTextClassifier(hidden_size=32, wide=False, epochs=1)\n"
-        "model.fit(['a b', 'b c', 'a', 'b'] * 9, [0, 1, 0, 1] * 9)\n"
+        "import pickle, skrnn\n"
+        "from skrnn.inspection import explain\n"
+        "model = RNNTextClassifier(hidden_size=32, embedding_size=8, epochs=1)\n"
+        "texts = ['a b', 'b c', 'a', 'b'] * 60\n"
+        "model.fit(texts, [0, 1, 0, 1] * 60)\n"
         "assert model.model_.encoder.implementation == 'loop'\n"
+        "assert model.wide_ is not None and model.score(texts, [0, 1, 0, 1] * 60) > 0\n"
+        "for method in ('reading', 'integrated_gradients'):\n"
+        "    assert len(explain(model, 'a b', method=method).tokens) == 2\n"
+        "moved = pickle.loads(pickle.dumps(model))\n"
+        "assert (moved.predict(texts) == model.predict(texts)).all()\n"
+        "skrnn.show_versions()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
@@ -636,6 +645,19 @@ def test_precision_follows_what_runs(tmp_path, monkeypatch):
         assert fastest_precision("gru", 128) == "float32"
         assert fastest_precision("gru", 256) == of_256
         assert fastest_precision("lstm", 256) == of_256
+
+
+def test_precision_is_float32_on_a_gpu_and_where_linux_tells_nothing(
+    tmp_path, monkeypatch
+):
+    told = tmp_path / "cpuinfo"
+    told.write_text("flags\t\t: fpu avx512f avx512_bf16 amx_bf16 vme\n")
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512", "amx"))
+    for path, gpu in ((told, False), (told, True), (tmp_path / "none", False)):
+        monkeypatch.setattr("skrnn.backend._CPUINFO", path)
+        monkeypatch.setattr("skrnn.backend.sees_gpu", lambda gpu=gpu: gpu)
+        expected = "bfloat16" if path == told and not gpu else "float32"
+        assert fastest_precision("gru", 256) == expected
 
 
 # AMD's instructions for bfloat16 are as fast as they should be, Intel's without AMX
@@ -837,17 +859,30 @@ def test_pooled_answers_are_those_of_all_steps(docstrings):
         np.testing.assert_allclose(classifier.predict_proba(texts[:60]), few, atol=1e-6)
 
 
-def test_fits_repeat_bit_for_bit(docstrings):
+@pytest.mark.parametrize("n_threads", ["1", "3"])
+@pytest.mark.parametrize(
+    "precision", sorted({gru.precision_of(kernel) for kernel in gru.KERNELS})
+)
+def test_fits_repeat_and_go_on_bit_for_bit(
+    precision, n_threads, monkeypatch, docstrings
+):
     texts, labels = docstrings
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", n_threads)
 
     def fitted():
         return RNNTextClassifier(
-            embedding_size=32, hidden_size=32, epochs=2, random_state=0
+            embedding_size=32,
+            hidden_size=32,
+            epochs=2,
+            precision=precision,
+            random_state=0,
         ).fit(texts, labels)
 
     one, other = fitted(), fitted()
     assert one.model_.encoder.implementation == "native"
     assert_same_model(one, other, texts)
+    moved = pickle.loads(pickle.dumps(one)).partial_fit(texts, labels)
+    assert_same_model(moved, one.partial_fit(texts, labels), texts)
 
 
 def test_threads_may_ask_at_once(docstrings):

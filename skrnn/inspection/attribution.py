@@ -55,8 +55,8 @@ def explain(
     about, and depends on the order: what is said twice counts where it is said
     first, and a "not" counts only where the next token has been read. The text is
     scored once per token, so the time grows with the square of its length. Beyond
-    `max_length` tokens each beginning is cut as `truncate` says, so a token's score has
-    in it what was lost with the one that it pushed out.
+    `max_length` tokens each beginning is cut as `truncate` says, so a token's score
+    includes the loss of the token that it displaced.
 
     ``"integrated_gradients"`` [1]_ adds up the slopes of the decision score on a
     straight path from a text whose tokens all have the zero vector to the text as it
