@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
-import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import Self
 
@@ -17,11 +14,9 @@ from sklearn.base import (
     TransformerMixin,
     is_classifier,
 )
-from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skrnn import __version__
 from skrnn._keras import keras
 from skrnn.backend import (
     fastest_precision,
@@ -29,6 +24,7 @@ from skrnn.backend import (
     refuse_forked_process,
 )
 from skrnn.cooccurrence import cooccurrence_vectors
+from skrnn.fitted import Fitted
 from skrnn.memory import give_back
 from skrnn.metrics import check_metrics
 from skrnn.network import SequenceModel, build_network
@@ -43,10 +39,12 @@ from skrnn.sequences import N_RESERVED_IDS, Sequences
 from skrnn.shown import ShownBriefly
 from skrnn.targets import check_sample_weight, check_targets
 from skrnn.texts import check_texts
+from skrnn.threads import one_ahead
 from skrnn.tokenizer import Tokenizer
 from skrnn.training import train
 from skrnn.training_data import TrainingData, hold_out, positions_of
 from skrnn.vectors import embedding_matrix, read_vectors
+from skrnn.versions import Versioned
 from skrnn.wide import Blend, WidePart
 
 _MAX_SEED = np.iinfo(np.int32).max
@@ -85,12 +83,6 @@ def _python_number(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _series(version: str) -> list[str]:
-    """The releases that a file may go between: those of a major, or of a minor of 0."""
-    numbers = version.split(".")
-    return numbers[:2] if numbers[0] == "0" else numbers[:1]
-
-
 def _with_weight(weight: np.ndarray) -> np.ndarray | slice:
     """Of what has weight; of all that is a slice, which copies nothing."""
     return slice(None) if weight.all() else np.flatnonzero(weight)
@@ -103,7 +95,11 @@ def _of_mean_one(weight: np.ndarray) -> np.ndarray:
 
 
 class TextEstimator(
-    ShownBriefly, ClassNamePrefixFeaturesOutMixin, TransformerMixin, RoutedEstimator
+    Versioned,
+    ShownBriefly,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    RoutedEstimator,
 ):
     """What `RNNTextClassifier` and `RNNTextRegressor` have in common.
 
@@ -312,18 +308,12 @@ class TextEstimator(
 
         if len(texts) <= _TEXTS_A_CHUNK:
             return apply(tokenize(texts))
-        # While the network computes one chunk, the next is tokenized; no more than that
-        # is begun, so that an error or an interrupt ends it.
-        rows = []
-        with ThreadPoolExecutor(max_workers=1) as network:
-            computing = None
-            for start in range(0, len(texts), _TEXTS_A_CHUNK):
-                chunk = tokenize(texts[start : start + _TEXTS_A_CHUNK])
-                if computing is not None:
-                    rows.append(computing.result())
-                computing = network.submit(apply, chunk)
-            rows.append(computing.result())
-        return np.concatenate(rows)
+        # While the network computes one chunk, the next is tokenized.
+        chunks = (
+            tokenize(texts[start : start + _TEXTS_A_CHUNK])
+            for start in range(0, len(texts), _TEXTS_A_CHUNK)
+        )
+        return np.concatenate(one_ahead(apply, chunks))
 
     def _check_texts(self, X, *, reset: bool) -> list[str]:
         # `reset` is for subclasses whose texts have features to count.
@@ -372,111 +362,121 @@ class TextEstimator(
         self._validate_params()
         refuse_forked_process()
         check_keras_objects(self)
-        loss = self._fitted_loss if go_on else self.loss
-        has_wide = whole and self._has_wide(loss)
-        texts, y, weight = self._check_data(
-            X, y, sample_weight, reset=not go_on, whole=whole
+        has_wide = whole and self._has_wide(self._fitted_loss if go_on else self.loss)
+        fitted, sequences, data = self._prepare(
+            X,
+            y,
+            sample_weight,
+            classes=classes,
+            go_on=go_on,
+            early_stopping=early_stopping,
+            has_wide=has_wide,
+            whole=whole,
         )
-        if go_on:
-            random_state = copy.deepcopy(self._random_state)
-            split_seed = self._split_seed
-            target_encoder = self._target_encoder
-        else:
-            seed = check_random_state(self.random_state).randint(_MAX_SEED)
-            random_state = np.random.RandomState(seed)
-            # Kept, so that a warm start holds out the same texts again.
-            split_seed = random_state.randint(_MAX_SEED)
-            target_encoder = self._fit_target_encoder(y, weight, classes)
-        texts, y, targets, weight = self._that_count(
-            texts, y, weight, target_encoder, whole=whole
-        )
-        if not weight.any():
-            epochs = 0
-        learned_from, held_out = self._split(y, split_seed, early_stopping, has_wide)
-        # Of very many short texts each number takes memory that training needs.
-        del y
-        if go_on:
-            tokenizer, model, cut_to = self.tokenizer_, self.model_, self._cut_to
-            sequences = tokenizer.transform(texts)
-        else:
-            # What stops training must neither lend its words to the vocabulary nor
-            # shape the vectors that the embedding starts from.
-            seen = learned_from if early_stopping else None
-            tokenizer, sequences = self._learn_vocabulary(texts, seen)
-            if whole:
-                give_back()
-            model = self._build_model(
-                tokenizer,
-                sequences if seen is None else sequences[seen],
-                target_encoder,
-                random_state,
-            )
-            del seen
-            cut_to = self.max_length, self.truncate
-        weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
-        data = TrainingData(
-            sequences.cut(*cut_to), targets, weight, learned_from, held_out
-        )
-        # A copy of a column of texts may have been made.
-        del texts
         if whole:
+            # A copy of a column of texts may have been made.
             give_back()
         # What the network has learned from cannot tell how much it should count.
         fingerprint = data.fingerprint()
-        can_weigh = not go_on or self._trained_on in (None, fingerprint)
+        can_weigh = fitted.trained_on in (None, fingerprint)
         to_weigh = data if can_weigh else data.with_nothing_held_out()
         if not early_stopping:
             data = to_weigh
-        trained_on = self._trained_on if go_on else None
-        # Texts of one more call leave the wide part as it is.
-        wide, blend = (None, None) if whole or not go_on else (self.wide_, self.blend_)
+        blend = None if can_weigh else fitted.blend
+        if whole:
+            # Texts of one more call leave them as they are.
+            fitted.wide = fitted.blend = None
         history, best_epoch = {"loss": []}, None
-        if epochs:
+        if data.weight.any() and epochs:
             callbacks = self._build_callbacks()
             if has_wide:
                 # First, for TensorFlow keeps the memory that training took.
-                wide, of_wide = self._fit_wide(tokenizer, model, sequences, to_weigh)
-            learned, to_stop = data.learned_from(), data.kept_aside()
+                fitted.wide, of_wide = self._fit_wide(fitted, sequences, to_weigh)
+            learned_from, to_stop = data.learned_from(), data.kept_aside()
             kept_aside = to_stop if to_weigh is data else to_weigh.kept_aside()
             # Training needs the memory of long texts, and of a second copy of others.
-            del sequences, data, to_weigh, targets, weight, learned_from, held_out
+            del sequences, data, to_weigh
             if whole:
                 give_back()
+            model = fitted.model
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
                 history, best_epoch = train(
                     model,
-                    learned,
+                    learned_from,
                     to_stop if early_stopping else None,
                     callbacks,
                     epochs=epochs,
                     initial_epoch=self.n_iter_ if go_on else 0,
                     batch_size=_python_number(self.batch_size),
                     patience=_python_number(self.n_iter_no_change),
-                    random_state=random_state,
+                    random_state=fitted.random_state,
                     decay=whole,
                     verbose=min(int(self.verbose), 2),
                 )
-                del learned, to_stop
+                del learned_from, to_stop
                 if whole:
                     give_back()
-                if has_wide and not can_weigh:
-                    blend = self.blend_
-                if has_wide and blend is None:
-                    blend = self._fit_blend(model, kept_aside, of_wide)
-            trained_on = fingerprint if can_weigh else _MIXED
+                if has_wide:
+                    fitted.blend = blend or self._fit_blend(model, kept_aside, of_wide)
+            fitted.trained_on = fingerprint if can_weigh else _MIXED
         self._add_history(history, go_on)
         self.best_epoch_ = best_epoch
-        self.tokenizer_ = tokenizer
-        self.model_ = model
-        self._cut_to = cut_to
-        self._fitted_loss = loss
-        self.wide_ = wide
-        self.blend_ = blend
-        self._target_encoder = target_encoder
-        self._random_state = random_state
-        self._split_seed = split_seed
-        self._trained_on = trained_on
+        vars(self).update(fitted.attributes())
         return self
+
+    def _prepare(
+        self,
+        X,
+        y,
+        sample_weight,
+        *,
+        classes,
+        go_on: bool,
+        early_stopping: bool,
+        has_wide: bool,
+        whole: bool,
+    ) -> tuple[Fitted, Sequences, TrainingData]:
+        """What training starts from: all of the texts as ids, and what it reads."""
+        texts, y, weight = self._check_data(
+            X, y, sample_weight, reset=not go_on, whole=whole
+        )
+        fitted = Fitted.of(self) if go_on else self._begin(y, weight, classes)
+        texts, y, targets, weight = self._that_count(
+            texts, y, weight, fitted.target_encoder, whole=whole
+        )
+        learned_from, held_out = self._split(
+            y, fitted.split_seed, early_stopping, has_wide
+        )
+        # Of very many short texts each number takes memory that others need.
+        del y
+        if go_on:
+            sequences = fitted.tokenizer.transform(texts)
+        else:
+            # What stops training must neither lend its words to the vocabulary nor
+            # shape the vectors that the embedding starts from.
+            seen = learned_from if early_stopping else None
+            fitted.tokenizer, sequences = self._learn_vocabulary(texts, seen)
+            if whole:
+                give_back()
+            fitted.model = self._build_model(
+                fitted, sequences if seen is None else sequences[seen]
+            )
+        weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
+        read = sequences.cut(*fitted.cut_to)
+        data = TrainingData(read, targets, weight, learned_from, held_out)
+        return fitted, sequences, data
+
+    def _begin(self, y, weight, classes) -> Fitted:
+        seed = check_random_state(self.random_state).randint(_MAX_SEED)
+        random_state = np.random.RandomState(seed)
+        return Fitted(
+            loss=self.loss,
+            cut_to=(self.max_length, self.truncate),
+            random_state=random_state,
+            # Kept, so that a warm start holds out the same texts again.
+            split_seed=random_state.randint(_MAX_SEED),
+            target_encoder=self._fit_target_encoder(y, weight, classes),
+        )
 
     def _that_count(self, texts, y, weight, target_encoder, *, whole: bool):
         """The texts that have weight, their labels, targets and weights.
@@ -552,19 +552,17 @@ class TextEstimator(
                 f"texts, another fraction, or {instead}. {error}"
             ) from error
 
-    def _fit_wide(
-        self, tokenizer, model, sequences, data
-    ) -> tuple[WidePart, np.ndarray]:
+    def _fit_wide(self, fitted, sequences, data) -> tuple[WidePart, np.ndarray]:
         """The wide part, and what one that has not seen them scores the held out."""
         wide = WidePart(
-            len(tokenizer.vocabulary_) + N_RESERVED_IDS,
+            len(fitted.tokenizer.vocabulary_) + N_RESERVED_IDS,
             # Not the parameter, which may have changed before a warm start.
-            max_n=_MOST_IDS[tokenizer.analyzer],
+            max_n=_MOST_IDS[fitted.tokenizer.analyzer],
             of_classes=is_classifier(self),
         )
         of_held_out = wide.fit(
             sequences,
-            _columns(data.targets, model.head.units),
+            _columns(data.targets, fitted.model.head.units),
             data.weight,
             train=data.train,
             held_out=data.held_out,
@@ -578,9 +576,8 @@ class TextEstimator(
         blend = Blend(model.activation.__name__)
         return blend.fit(of_network, of_wide, columns, weight)
 
-    def _build_model(
-        self, tokenizer, sequences, target_encoder, random_state
-    ) -> SequenceModel:
+    def _build_model(self, fitted, sequences) -> SequenceModel:
+        target_encoder, random_state = fitted.target_encoder, fitted.random_state
         # First, for it may refuse what it is given.
         compile_arguments = self._compile_arguments(
             *self._loss_and_arguments(target_encoder)
@@ -590,25 +587,17 @@ class TextEstimator(
         encoder = {
             name: _python_number(getattr(self, name)) for name in ENCODER_PARAMETERS
         }
-        encoder["vocabulary_size"] = len(tokenizer.vocabulary_) + N_RESERVED_IDS
+        n_tokens = len(fitted.tokenizer.vocabulary_)
+        encoder["vocabulary_size"] = n_tokens + N_RESERVED_IDS
         encoder["precision"] = (
             fastest_precision(self.cell, self.hidden_size)
             if self.precision == "auto"
             else self.precision
         )
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
-        matrix = None
-        if isinstance(self.embeddings, str) and self.embeddings == "cooccurrence":
-            matrix = _COOCCURRENCE_SCALE * cooccurrence_vectors(
-                sequences,
-                encoder["vocabulary_size"],
-                encoder["embedding_size"],
-                np.random.RandomState(random_state.randint(_MAX_SEED)),
-            )
-        elif self.embeddings is not None:
-            vectors = read_vectors(self.embeddings, tokenizer.vocabulary_)
-            matrix = embedding_matrix(vectors, encoder["vocabulary_size"], random_state)
-            encoder["embedding_size"] = matrix.shape[1]
+        vectors = self._starting_vectors(fitted, sequences)
+        if vectors is not None:
+            encoder["embedding_size"] = vectors.shape[1]
         head = {
             "n_outputs": target_encoder.n_outputs_,
             "activation": activation,
@@ -620,8 +609,22 @@ class TextEstimator(
             compile_arguments=compile_arguments,
             head=head,
             encoder=encoder,
-            vectors=matrix,
+            vectors=vectors,
         )
+
+    def _starting_vectors(self, fitted, sequences) -> np.ndarray | None:
+        """What the embedding starts from, a row an id; None for a random start."""
+        vocabulary, random_state = fitted.tokenizer.vocabulary_, fitted.random_state
+        n_ids = len(vocabulary) + N_RESERVED_IDS
+        if self.embeddings is None:
+            return None
+        if isinstance(self.embeddings, str) and self.embeddings == "cooccurrence":
+            size = _python_number(self.embedding_size)
+            draw = np.random.RandomState(random_state.randint(_MAX_SEED))
+            vectors = cooccurrence_vectors(sequences, n_ids, size, draw)
+            return _COOCCURRENCE_SCALE * vectors
+        vectors = read_vectors(self.embeddings, vocabulary)
+        return embedding_matrix(vectors, n_ids, random_state)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -630,20 +633,3 @@ class TextEstimator(
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    def __getstate__(self) -> dict:
-        return {**super().__getstate__(), "_skrnn_version": __version__}
-
-    def __setstate__(self, state: dict) -> None:
-        state = dict(state)
-        version = state.pop("_skrnn_version", "unknown")
-        if _series(version) != _series(__version__):
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=type(self).__name__,
-                    current_sklearn_version=__version__,
-                    original_sklearn_version=version,
-                ),
-                stacklevel=2,
-            )
-        super().__setstate__(state)

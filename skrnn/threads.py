@@ -65,3 +65,19 @@ def in_threads(function: Callable, items: Iterable) -> Iterator:
             result = begun.popleft().result()
             begun.extend(pool.submit(function, one) for one in islice(left, 1))
             yield result
+
+
+def one_ahead(function: Callable, items: Iterable) -> list:
+    """Apply a function to items, each of which is made while the one before is in it.
+
+    No more than one is begun, so that an error or an interrupt ends it.
+    """
+    results, computing = [], None
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        for item in items:
+            if computing is not None:
+                results.append(computing.result())
+            computing = pool.submit(function, item)
+        if computing is not None:
+            results.append(computing.result())
+    return results

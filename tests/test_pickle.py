@@ -25,6 +25,7 @@ from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import skrnn
+import skrnn.versions
 from skrnn import RNNTextClassifier, RNNTextRegressor
 from skrnn.optimizers import OPTIMIZERS
 
@@ -351,7 +352,7 @@ def dumps_as_of(monkeypatch):
 
     def dumps(version, fitted):
         with monkeypatch.context() as other:
-            other.setattr(skrnn.base, "__version__", version)
+            other.setattr(skrnn.versions, "__version__", version)
             return pickle.dumps(fitted)
 
     return dumps
@@ -373,7 +374,7 @@ def test_file_of_another_series_warns(version, dumps_as_of):
 def test_file_of_the_same_series_does_not_warn(now, then, dumps_as_of, monkeypatch):
     fitted = classifier().fit(TEXTS, LABELS)
     content = dumps_as_of(then, fitted)
-    monkeypatch.setattr("skrnn.base.__version__", now)
+    monkeypatch.setattr("skrnn.versions.__version__", now)
     assert_same_model(pickle.loads(content), fitted)
 
 
