@@ -414,8 +414,7 @@ class TextEstimator(
                     verbose=min(int(self.verbose), 2),
                 )
                 del learned_from, to_stop
-                if whole:
-                    give_back()
+                give_back()
                 if has_wide:
                     fitted.blend = blend or self._fit_blend(model, kept_aside, of_wide)
             fitted.trained_on = fingerprint if can_weigh else _MIXED

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
+from skrnn.native.binding import let_go
+
 # The C library of most Linux systems has it.
 _C_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 _TRIM = getattr(_C_LIBRARY, "malloc_trim", None)
@@ -14,7 +16,8 @@ def give_back() -> None:
     """Give the system the memory that was freed, which the C library keeps.
 
     What is made of texts step by step, some of it by threads, leaves gaps that larger
-    arrays do not fit in.
+    arrays do not fit in. What `skrnn.native` keeps of its own goes, too.
     """
+    let_go()
     if _TRIM is not None:
         _TRIM(ctypes.c_size_t(0))

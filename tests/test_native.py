@@ -24,8 +24,14 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
-from skrnn.native import embedding, gru, marks, ngrams, words
-from skrnn.native.binding import library_with, structure, zeros_given_back
+from skrnn.native import binding, embedding, gru, marks, ngrams, words
+from skrnn.native.binding import (
+    empty,
+    let_go,
+    library_with,
+    structure,
+    zeros_given_back,
+)
 from skrnn.sequences import PADDING_ID
 
 # Such processors without AVX2 are rare enough to be told of.
@@ -287,6 +293,59 @@ def test_what_is_looked_up_and_scaled_is_what_stands_there(
         found[1], of_inputs = found[1][present], of_inputs[present]
         for one, other in zip(found, (made, of_inputs, *others), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_memory_of_arrays_that_are_gone_serves_others_and_no_two_at_once():
+    let_go()
+    shape = (1000, 100)
+    one, other = empty(shape), empty(shape)
+    one[:], other[:] = 1.0, 2.0
+    assert not np.shares_memory(one, other)
+    assert one.ctypes.data % 64 == other.ctypes.data % 64 == 0
+    where = one.ctypes.data
+    part = one[500:]
+    del one
+    # A part holds all of it.
+    third = empty(shape)
+    assert not np.shares_memory(third, part)
+    assert (part == 1.0).all()
+    there = {where, third.ctypes.data}
+    del part, third
+    found = empty((1000, 50))
+    assert found.ctypes.data in there
+    # A much smaller array takes none of it.
+    small = empty((300, 64), np.uint8)
+    assert not any(start <= small.ctypes.data < start + 400_000 for start in there)
+    let_go()
+    assert (other == 2.0).all()
+
+
+def test_what_is_kept_has_a_limit():
+    let_go()
+    held = [empty((2**20,), np.uint8) for _ in range(300)]
+    del held
+    kept = sum(one.nbytes for one in binding._kept.values())
+    assert 2**26 < kept <= binding._MOST_BYTES_KEPT
+    # In the place of what is kept.
+    large = empty((2**26,), np.uint8)
+    kept = sum(one.nbytes for one in binding._kept.values())
+    assert kept + large.nbytes <= binding._MOST_BYTES_KEPT
+    let_go()
+    assert not binding._kept
+
+
+def test_threads_share_no_memory():
+    def differ(number):
+        for _ in range(200):
+            array = empty((64, 1024))
+            array[:] = number
+            if not (array == number).all():
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(differ, range(8)))
+    let_go()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much is resident")

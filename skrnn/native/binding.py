@@ -88,11 +88,70 @@ def point(arguments: ctypes.Structure, **arrays) -> list[np.ndarray]:
 
 
 def empty(shape, dtype=np.float32) -> np.ndarray:
-    """Make an array that TensorFlow takes as it is: it begins at a multiple of 64."""
+    """Make an array that TensorFlow takes as it is: it begins at a multiple of 64.
+
+    Its memory may be that of an earlier one, and serve a later one.
+    """
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(n_bytes + 64, np.uint8)
+    memory = _take(n_bytes + 64).view(_Lent)
     start = -memory.ctypes.data % 64
-    return memory[start : start + n_bytes].view(dtype).reshape(shape)
+    lent = memory[start : start + n_bytes].view(np.ndarray)
+    return lent.view(dtype).reshape(shape)
+
+
+# Memory of arrays that nothing holds any more. Pages that the system gives anew, and
+# fills with zeros, take a tenth of a step's time, of a short one's a quarter.
+_kept: dict[int, np.ndarray] = {}
+_MOST_BYTES_KEPT = 2**27
+# Smaller ones the C library keeps.
+_FEWEST_BYTES_KEPT = 2**16
+
+
+class _Lent(np.ndarray):
+    """Memory that is kept when the last array in it is gone."""
+
+    def __del__(self):
+        # An array of this kind that is made of another has no memory of its own.
+        memory = self.base
+        if type(memory) is not np.ndarray or memory.nbytes < _FEWEST_BYTES_KEPT:
+            return
+        _kept[id(memory)] = memory
+        n_bytes = sum(one.nbytes for one in list(_kept.values()))
+        _forget(n_bytes - _MOST_BYTES_KEPT, list(_kept.items()))
+
+
+def _take(n_bytes: int) -> np.ndarray:
+    """Memory of so many bytes or, of what is kept, some times as many."""
+    fitting = [
+        (one.nbytes, key)
+        for key, one in list(_kept.items())
+        if n_bytes <= one.nbytes <= 8 * n_bytes
+    ]
+    for _, key in sorted(fitting):
+        # Another thread may have taken it.
+        memory = _kept.pop(key, None)
+        if memory is not None:
+            return memory
+    if n_bytes >= _FEWEST_BYTES_KEPT:
+        # In its place others go, the smallest first: with what is kept, arrays take no
+        # more than they did alone when they took most.
+        _forget(n_bytes, sorted(list(_kept.items()), key=lambda item: item[1].nbytes))
+    return np.empty(n_bytes, np.uint8)
+
+
+def _forget(n_bytes: int, those) -> None:
+    for key, one in those:
+        if n_bytes <= 0:
+            return
+        _kept.pop(key, None)
+        n_bytes -= one.nbytes
+
+
+def let_go() -> None:
+    """Keep no memory for later arrays and calls."""
+    _kept.clear()
+    if _LIBRARY is not None:
+        _LIBRARY.let_go()
 
 
 def zeros_given_back(shape, dtype=np.float32, *, sparse: bool = False) -> np.ndarray:

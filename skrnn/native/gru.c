@@ -3,20 +3,20 @@
 #include <cpuid.h>
 #include <immintrin.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
+#include "kept.h"
 #include "threads.h"
 
 /* Texts that are taken together: two tiles of AMX. */
 #define ROWS 32
 /* And where there are many threads: each takes its time to start. */
 #define FEWEST_ROWS 8
-#define FEWEST_SUMMANDS 65536
+#define FEWEST_SUMMANDS 1048576
 
 /* Rows that are held back until they are multiplied for the kernels' gradients. */
 #define MOST_HELD 256
@@ -195,7 +195,7 @@ static char *allocate(struct work *w, size_t bytes_of_packed, size_t bytes_a_blo
     w->n_blocks = count_blocks(w->n_items, n_threads);
     w->bytes_a_block = aligned(bytes_a_block);
     bytes_of_packed = aligned(bytes_of_packed);
-    char *memory = aligned_alloc(64, bytes_of_packed + w->n_blocks * w->bytes_a_block);
+    char *memory = take(bytes_of_packed + w->n_blocks * w->bytes_a_block);
     w->packed = memory;
     w->scratch = memory ? memory + bytes_of_packed : NULL;
     return memory;
@@ -219,7 +219,7 @@ int gru_forward(int number, int n_threads, const struct forward *a) {
     else
         w.packed = NULL;
     share_out(&w, n_threads);
-    free(memory);
+    put_back(memory);
     return 0;
 }
 
@@ -266,6 +266,6 @@ int gru_backward(int number, int n_threads, const struct backward *a) {
     /* A thread takes its time to start. */
     last.n_blocks = n * w.n_blocks / FEWEST_SUMMANDS + 1;
     share_out(&last, n_threads);
-    free(memory);
+    put_back(memory);
     return 0;
 }
