@@ -334,6 +334,20 @@ def test_what_is_kept_has_a_limit():
     assert not binding._kept
 
 
+@pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [5] * 3])
+@pytest.mark.parametrize("kernel", gru.KERNELS)
+def test_what_a_call_leaves_in_memory_touches_no_other(kernel, lengths):
+    given, upstream = arguments(kernel, 9, 64, lengths, n_features=20)
+    let_go()
+    expected = there_and_back(kernel, given, upstream)
+    larger, others = arguments(kernel, 12, 96, [12] * 45, n_features=50)
+    no_numbers = np.full_like(larger["inputs"], np.nan)
+    there_and_back(kernel, {**larger, "inputs": no_numbers}, others)
+    found = there_and_back(kernel, given, upstream)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_threads_share_no_memory():
     def differ(number):
         for _ in range(200):

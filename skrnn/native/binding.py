@@ -150,8 +150,10 @@ def _forget(n_bytes: int, those) -> None:
 def let_go() -> None:
     """Keep no memory for later arrays and calls."""
     _kept.clear()
-    if _LIBRARY is not None:
-        _LIBRARY.let_go()
+    # One of another state of the code may have none.
+    scratch_let_go = getattr(_LIBRARY, "let_go", None)
+    if scratch_let_go is not None:
+        scratch_let_go()
 
 
 def zeros_given_back(shape, dtype=np.float32, *, sparse: bool = False) -> np.ndarray:
