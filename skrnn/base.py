@@ -400,21 +400,25 @@ class TextEstimator(
                 give_back()
             model = fitted.model
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
-                history, best_epoch = train(
-                    model,
-                    learned_from,
-                    to_stop if early_stopping else None,
-                    callbacks,
-                    epochs=epochs,
-                    initial_epoch=self.n_iter_ if go_on else 0,
-                    batch_size=_python_number(self.batch_size),
-                    patience=_python_number(self.n_iter_no_change),
-                    random_state=fitted.random_state,
-                    decay=whole,
-                    verbose=min(int(self.verbose), 2),
-                )
-                del learned_from, to_stop
-                give_back()
+                try:
+                    history, best_epoch = train(
+                        model,
+                        learned_from,
+                        to_stop if early_stopping else None,
+                        callbacks,
+                        epochs=epochs,
+                        initial_epoch=self.n_iter_ if go_on else 0,
+                        batch_size=_python_number(self.batch_size),
+                        patience=_python_number(self.n_iter_no_change),
+                        random_state=fitted.random_state,
+                        decay=whole,
+                        verbose=min(int(self.verbose), 2),
+                    )
+                finally:
+                    del learned_from, to_stop
+                    # Another call of `partial_fit` needs its memory again.
+                    if whole:
+                        give_back()
                 if has_wide:
                     fitted.blend = blend or self._fit_blend(model, kept_aside, of_wide)
             fitted.trained_on = fingerprint if can_weigh else _MIXED

@@ -38,9 +38,12 @@ class _State(tuple):
 
 
 def _to_config(value):
-    if type(value) in (list, tuple):
-        return type(value)(_to_config(one) for one in value)
-    if type(value) is dict:
+    # Keras' own lists and dicts, too; of tuples those that are nothing more.
+    if isinstance(value, list):
+        return [_to_config(one) for one in value]
+    if type(value) is tuple:
+        return tuple(map(_to_config, value))
+    if isinstance(value, dict):
         return {name: _to_config(one) for name, one in value.items()}
     if isinstance(value, keras.losses.Loss):
         # A loss holds no variables, and a configuration may lack arguments, as
@@ -62,9 +65,11 @@ def _builtin(value):
 
 
 def _from_config(value):
-    if type(value) in (list, tuple):
-        return type(value)(_from_config(one) for one in value)
-    if type(value) is dict:
+    if isinstance(value, list):
+        return [_from_config(one) for one in value]
+    if type(value) is tuple:
+        return tuple(map(_from_config, value))
+    if isinstance(value, dict):
         return {name: _from_config(one) for name, one in value.items()}
     if isinstance(value, _State):
         kind, attributes = value

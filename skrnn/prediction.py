@@ -9,6 +9,7 @@ from skrnn.backend import refuse_forked_process, sizes_an_octave, values_a_batch
 from skrnn.batches import apply_by_length, rounded_size
 from skrnn.compiled import predictor, row_predictor
 from skrnn.encoder import SequenceEncoder
+from skrnn.native.binding import let_go
 from skrnn.native_prediction import NativeNetwork, predicts_natively
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
 
@@ -85,12 +86,17 @@ class Predictor:
                 n_ids = rounded_size(len(ids), self.sizes_an_octave)
                 ids = np.pad(ids, (0, n_ids - len(ids)), constant_values=PADDING_ID)
                 predict, x = self._with_tables_of(ids), numbered_anew
-        return apply_by_length(
-            predict,
-            x,
-            tokens_a_batch=values_a_batch() // self.hidden_size,
-            sizes_an_octave=self.sizes_an_octave,
-        )
+        try:
+            return apply_by_length(
+                predict,
+                x,
+                tokens_a_batch=values_a_batch() // self.hidden_size,
+                sizes_an_octave=self.sizes_an_octave,
+            )
+        finally:
+            # Of few texts it is little, and the next call needs it.
+            if self._is_native and len(x) >= _FEWEST_TEXTS:
+                let_go()
 
     def _are_worth_tables(self, n_ids: int, x: Sequences) -> bool:
         # Tables may have twice the size of what a batch's steps would add.

@@ -64,9 +64,6 @@ class _Router(BaseWrapper):
 _PREFIXES = frozenset({"optimizer", "loss", "metrics", "callbacks", "compile"})
 _CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
-# Metrics that Keras chooses by the shape of the targets.
-_CHOSEN_BY_KERAS = ("accuracy", "acc", "crossentropy", "ce")
-
 
 def _is_routed(name: str) -> bool:
     prefix, separator, rest = name.partition("__")
@@ -269,14 +266,13 @@ def _listed(value):
 
 
 def _as_metric(value):
-    """What Keras would make a metric of, made: else it numbers the process' in all."""
-    if isinstance(value, str) and value.lower() not in _CHOSEN_BY_KERAS:
-        # What it does not know it refuses in words of its own.
-        with contextlib.suppress(ValueError):
-            made = keras.metrics.get(value)
-            return made if isinstance(made, keras.metrics.Metric) else value
-    is_kind = inspect.isclass(value) and issubclass(value, keras.metrics.Metric)
-    return value() if is_kind else value
+    """A metric of a class, which Keras would number among the process' in all."""
+    if not inspect.isclass(value) or not issubclass(value, keras.metrics.Metric):
+        return value
+    try:
+        return value()
+    except TypeError:  # one that needs arguments, of which Keras says more
+        return value
 
 
 def _holds(values, one) -> bool:

@@ -49,7 +49,9 @@ class ShownBriefly:
         return shown
 
 
-# Scikit-learn wraps the lines of what has this very function of its own.
-_EstimatorPrettyPrinter._dispatch[ShownBriefly.__repr__] = (
-    _EstimatorPrettyPrinter._pprint_estimator
-)
+def _print_briefly(printer, estimator: ShownBriefly, *others) -> None:
+    printer._pprint_estimator(estimator._shown(), *others)
+
+
+# Scikit-learn breaks the lines of estimators whose `__repr__` it knows.
+_EstimatorPrettyPrinter._dispatch[ShownBriefly.__repr__] = _print_briefly

@@ -60,6 +60,10 @@ def check_targets(y, estimator_name: str):
             "columns for all texts; of lists of labels "
             "`sklearn.preprocessing.MultiLabelBinarizer` makes a column for each."
         ) from error
+    if issparse(y) and not y.has_canonical_format:
+        # What stands twice in one place counts once, as the sum of both.
+        y = y.copy()
+        y.sum_duplicates()
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y.toarray() if issparse(y) else y, warn=True)
     return y

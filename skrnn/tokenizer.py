@@ -386,7 +386,7 @@ class Tokenizer(
             if getattr(self, name) is not None:
                 warnings.warn(
                     f"The parameter '{name}' will not be used since {reason}",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
 
     def _learn(self, texts: list[str]) -> tuple[dict[str, int], Sequences]:

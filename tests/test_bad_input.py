@@ -283,6 +283,20 @@ WRONG = {
 }
 
 
+def test_what_stands_twice_in_a_sparse_indicator_counts_as_the_sum():
+    n_texts = len(TEXTS)
+    columns = [0, 0, *[1] * (n_texts - 1)]
+    ends = [0, *range(2, n_texts + 2)]
+    twice = scipy.sparse.csr_matrix((np.ones(n_texts + 1), columns, ends))
+    with pytest.raises(ValueError, match=r"holds 0 and 1, but `y` holds \[1. 2.\]"):
+        classifier().fit(TEXTS, twice)
+    as_flags = scipy.sparse.csr_matrix((np.ones(n_texts + 1, bool), columns, ends))
+    assert_same_model(
+        classifier().fit(TEXTS, as_flags),
+        classifier().fit(TEXTS, as_flags.toarray().astype(int)),
+    )
+
+
 def test_every_parameter_is_tried():
     assert set(WRONG) == set(RNNTextClassifier().get_params())
 

@@ -206,6 +206,8 @@ def test_kernels_compute_what_numpy_does(
 
 # The second are mostly padding, where not all states are written.
 LENGTHS = [[9, 3, 0, 7] * 10, [1] * 20 + [2, 0] * 20 + [9]]
+# Which are multiplied otherwise.
+FEW = [[9], [2, 0, 9]]
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)
@@ -256,7 +258,7 @@ def test_pooling_in_the_kernel_is_that_of_all_states(kernel, reverse, gate, leng
         )
 
 
-@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("lengths", LENGTHS + FEW)
 @pytest.mark.parametrize("n_features", [24, 32, 5])
 @pytest.mark.parametrize("pools", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
@@ -276,6 +278,10 @@ def test_what_is_looked_up_and_scaled_is_what_stands_there(
     def taken(inputs, **others):
         read = {**given, "inputs": inputs}
         made = gru.forward(**read, **others, **options, keeps=True, pools=pools)
+        if pools:
+            # As predictions are made.
+            *_, alone = gru.forward(**read, **others, **options, pools=True)
+            np.testing.assert_array_equal(alone, made[2])
         found = go_back(read, upstream, made, **others, **options)
         return made[2 if pools else 0], *found
 
@@ -334,6 +340,11 @@ def test_what_is_kept_has_a_limit():
     assert not binding._kept
 
 
+def kept_memory():
+    """What is kept, in whole numbers of four bytes."""
+    return [one[: len(one) // 4 * 4] for one in binding._kept.values()]
+
+
 @pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [5] * 3])
 @pytest.mark.parametrize("kernel", gru.KERNELS)
 def test_what_a_call_leaves_in_memory_touches_no_other(kernel, lengths):
@@ -343,6 +354,7 @@ def test_what_a_call_leaves_in_memory_touches_no_other(kernel, lengths):
     larger, others = arguments(kernel, 12, 96, [12] * 45, n_features=50)
     no_numbers = np.full_like(larger["inputs"], np.nan)
     there_and_back(kernel, {**larger, "inputs": no_numbers}, others)
+    assert any(np.isnan(one.view(np.float32)[16:]).any() for one in kept_memory())
     found = there_and_back(kernel, given, upstream)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -336,7 +336,7 @@ def test_truncate_names_the_part_cut(text, analyzer, truncate, max_length, token
 def test_the_most_tokens_may_be_of_a_narrow_type(dtype, truncate, analyzer):
     params = {"truncate": truncate}
     params |= {"tokenizer": analyzer} if callable(analyzer) else {"analyzer": analyzer}
-    texts = [" ".join(map(chr, range(97 + i, 110 + i))) * 30 for i in range(3)]
+    texts = [" ".join(map(chr, range(97 + i, 110 + i))) * 300 for i in range(3)]
     plain = Tokenizer(max_length=100, **params)
     expected = plain.fit_transform(texts)
     cut = Tokenizer(max_length=dtype(100), **params).fit_transform(texts)

@@ -113,29 +113,30 @@ class _Lent(np.ndarray):
     def __del__(self):
         # An array of this kind that is made of another has no memory of its own.
         memory = self.base
-        if type(memory) is not np.ndarray or memory.nbytes < _FEWEST_BYTES_KEPT:
+        # Python takes a module's names away before it ends.
+        if _kept is None or type(memory) is not np.ndarray:
+            return
+        if memory.nbytes < _FEWEST_BYTES_KEPT:
             return
         _kept[id(memory)] = memory
-        n_bytes = sum(one.nbytes for one in list(_kept.values()))
-        _forget(n_bytes - _MOST_BYTES_KEPT, list(_kept.items()))
+        there = _kept.copy()
+        n_bytes = sum(one.nbytes for one in there.values())
+        _forget(n_bytes - _MOST_BYTES_KEPT, there.items())
 
 
 def _take(n_bytes: int) -> np.ndarray:
     """Memory of so many bytes or, of what is kept, some times as many."""
-    fitting = [
-        (one.nbytes, key)
-        for key, one in list(_kept.items())
-        if n_bytes <= one.nbytes <= 8 * n_bytes
-    ]
-    for _, key in sorted(fitting):
-        # Another thread may have taken it.
-        memory = _kept.pop(key, None)
-        if memory is not None:
-            return memory
+    # A copy, for another thread, or what Python collects meanwhile, may change it.
+    there = sorted(_kept.copy().items(), key=lambda item: item[1].nbytes)
+    for key, one in there:
+        if n_bytes <= one.nbytes <= 8 * n_bytes:
+            memory = _kept.pop(key, None)
+            if memory is one:
+                return memory
     if n_bytes >= _FEWEST_BYTES_KEPT:
-        # In its place others go, the smallest first: with what is kept, arrays take no
-        # more than they did alone when they took most.
-        _forget(n_bytes, sorted(list(_kept.items()), key=lambda item: item[1].nbytes))
+        # In its place others go, the smallest first, lest arrays and what is kept take
+        # much more than arrays alone.
+        _forget(n_bytes, there)
     return np.empty(n_bytes, np.uint8)
 
 

@@ -17,6 +17,8 @@ static char *take(size_t n_bytes) {
     char *memory = atomic_exchange(&kept, NULL);
     if (memory && *(size_t *)memory >= n_bytes)
         return memory + BEFORE;
+    if (n_bytes > MOST_BYTES_KEPT)
+        memory = atomic_exchange(&kept, memory);
     free(memory);
     size_t n_in_all = BEFORE + (n_bytes + 63) / 64 * 64;
     memory = aligned_alloc(64, n_in_all);
