@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-from skrnn.native.binding import let_go
+from skrnn.native.arrays import let_go
 
 # The C library of most Linux systems has it.
 _C_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None

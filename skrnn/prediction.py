@@ -9,7 +9,7 @@ from skrnn.backend import refuse_forked_process, sizes_an_octave, values_a_batch
 from skrnn.batches import apply_by_length, rounded_size
 from skrnn.compiled import predictor, row_predictor
 from skrnn.encoder import SequenceEncoder
-from skrnn.native.binding import let_go
+from skrnn.native.arrays import let_go
 from skrnn.native_prediction import NativeNetwork, predicts_natively
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
 

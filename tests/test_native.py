@@ -24,13 +24,11 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
-from skrnn.native import binding, embedding, gru, marks, ngrams, words
+from skrnn.native import arrays, embedding, gru, marks, ngrams, words
+from skrnn.native.arrays import empty, let_go, zeros_given_back
 from skrnn.native.binding import (
-    empty,
-    let_go,
     library_with,
     structure,
-    zeros_given_back,
 )
 from skrnn.sequences import PADDING_ID
 
@@ -330,19 +328,19 @@ def test_what_is_kept_has_a_limit():
     let_go()
     held = [empty((2**20,), np.uint8) for _ in range(300)]
     del held
-    kept = sum(one.nbytes for one in binding._kept.values())
-    assert 2**26 < kept <= binding._MOST_BYTES_KEPT
+    kept = sum(one.nbytes for one in arrays._kept.values())
+    assert 2**26 < kept <= arrays._MOST_BYTES_KEPT
     # In the place of what is kept.
     large = empty((2**26,), np.uint8)
-    kept = sum(one.nbytes for one in binding._kept.values())
-    assert kept + large.nbytes <= binding._MOST_BYTES_KEPT
+    kept = sum(one.nbytes for one in arrays._kept.values())
+    assert kept + large.nbytes <= arrays._MOST_BYTES_KEPT
     let_go()
-    assert not binding._kept
+    assert not arrays._kept
 
 
 def kept_memory():
     """What is kept, in whole numbers of four bytes."""
-    return [one[: len(one) // 4 * 4] for one in binding._kept.values()]
+    return [one[: len(one) // 4 * 4] for one in arrays._kept.values()]
 
 
 @pytest.mark.parametrize("lengths", [[9, 3, 0, 7] * 10, [5] * 3])

@@ -6,7 +6,8 @@ import ctypes
 
 import numpy as np
 
-from skrnn.native.binding import empty, library_with, n_threads, point, structure
+from skrnn.native.arrays import empty
+from skrnn.native.binding import library_with, n_threads, point, structure
 
 _SumRows = structure(
     "sum_rows", integers="n_rows width n_sums", arrays="vectors ids:int32 sums"

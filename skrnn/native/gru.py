@@ -12,13 +12,12 @@ from functools import partial
 
 import numpy as np
 
+from skrnn.native.arrays import empty, zeros_given_back
 from skrnn.native.binding import (
-    empty,
     library_with,
     n_threads,
     point,
     structure,
-    zeros_given_back,
 )
 
 # Hidden sizes that the kernels take are a multiple of this; the number of features is

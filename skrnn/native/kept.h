@@ -1,5 +1,5 @@
 /* Memory of a call that is kept for the next one: pages that the system gives anew, and
-   fills with zeros, take longer than the steps of a short text. */
+   fills with zeros, take a good part of a short step. */
 
 #include <stdatomic.h>
 #include <stdint.h>

@@ -11,7 +11,8 @@ import ctypes
 
 import numpy as np
 
-from skrnn.native.binding import library_with, point, structure, zeros_given_back
+from skrnn.native.arrays import zeros_given_back
+from skrnn.native.binding import library_with, point, structure
 
 _KnownNGrams = structure(
     "known_ngrams", integers="n_keys slot_bits", arrays="keys:int64 slots:int32"
