@@ -6,7 +6,7 @@ import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
-from skrnn.loops import custom_gradient
+from skrnn.loops import custom_gradient, deferred_read
 
 ops = keras.ops
 
@@ -33,6 +33,8 @@ class Embedding(keras.layers.Layer):
         self.n_ids = n_ids
         self.size = size
         self.seed = seed
+        # A `DeferredMoves`, where the optimizer puts moves of rows off.
+        self.deferred = None
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -46,23 +48,42 @@ class Embedding(keras.layers.Layer):
         """A copy of the vectors, shape (n_ids, size)."""
         return copy_of(self.embeddings)
 
-    def call(self, ids):
-        """Vectors of shape (steps, batch, size).
+    def read(self, ids, training=False):
+        """What to look up in, and where the vectors stand there.
 
         Parameters
         ----------
-        ids : int32 tensor of shape (steps, batch)
+        ids : integer tensor of shape (steps, batch)
             Rows of the table.
+
+        training : bool, default=False
+            Whether an update follows.
+
+        Returns
+        -------
+        table : tensor of shape (n_rows, size)
+            The whole table, or those of its rows that the ids stand for.
+
+        rows : int32 tensor of shape (steps, batch)
+            The rows there.
         """
+        ids = ops.cast(ids, "int32")
+        if training and self.deferred is not None:
+            return deferred_read(self.deferred, self.embeddings, ids)
+        return ops.convert_to_tensor(self.embeddings), ids
+
+    def call(self, ids, training=False):
+        """Vectors of shape (steps, batch, size); see `read`."""
+        table, rows = self.read(ids, training)
         if not ON_TENSORFLOW:
-            return ops.take(self.embeddings, ids, axis=0)
+            return ops.take(table, rows, axis=0)
 
         def look_up(table):
             def gradient(upstream):
-                rows = ops.reshape(upstream, (-1, self.size))
-                ids_of_rows = ops.cast(ops.reshape(ids, (-1,)), "int32")
-                return ops.segment_sum(rows, ids_of_rows, self.n_ids)
+                vectors = ops.reshape(upstream, (-1, self.size))
+                n_rows = ops.shape(table)[0]
+                return ops.segment_sum(vectors, ops.reshape(rows, (-1,)), n_rows)
 
-            return ops.take(table, ids, axis=0), gradient
+            return ops.take(table, rows, axis=0), gradient
 
-        return custom_gradient(look_up, self.embeddings)
+        return custom_gradient(look_up, table)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
-
-import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.native import embedding, gru
@@ -268,22 +267,7 @@ def native_backward(*, options: dict, **tensors):
     return gradients
 
 
-def _ids_of_tokens(vectors, ids, padding):
-    """The same ids, -1 at steps that hold no token.
-
-    By a call of its own, after `vectors` are there: TensorFlow lets go of what a call
-    was given when the next one is done. Else the sums would stand beside what the way
-    back was given, and be the most memory that a step takes.
-    """
-
-    def call(vectors, ids, padding):
-        return np.where(padding, np.int32(-1), ids)
-
-    tensors = {"vectors": vectors, "ids": ids, "padding": padding}
-    return _by_numpy(call, tf.int32, tensors)
-
-
-def native_sums(vectors, ids, padding, n_sums: int):
+def native_sums(vectors, ids, padding, n_sums):
     """Sum the vectors that have an id in common; see `skrnn.native.embedding.sum_rows`.
 
     Parameters
@@ -297,7 +281,7 @@ def native_sums(vectors, ids, padding, n_sums: int):
     padding : uint8 tensor of shape (steps, batch)
         1 at steps that hold no token, whose vectors are left out.
 
-    n_sums : int
+    n_sums : int, or int tensor
         The number of sums.
 
     Returns
@@ -307,11 +291,81 @@ def native_sums(vectors, ids, padding, n_sums: int):
     width = vectors.shape[-1]
     tensors = {
         "vectors": tf.reshape(vectors, (-1, width)),
-        "ids": tf.reshape(_ids_of_tokens(vectors, ids, padding), (-1,)),
+        "ids": tf.reshape(ids, (-1,)),
+        "padding": tf.reshape(padding, (-1,)),
+        "n_sums": tf.convert_to_tensor(n_sums),
     }
-    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
-    sums.set_shape((n_sums, width))
+    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors)
+    sums.set_shape((n_sums if isinstance(n_sums, int) else None, width))
     return sums
+
+
+def deferred_read(deferred, table, ids):
+    """Look up what `ids` stand for in a table whose moves are put off, on TensorFlow.
+
+    Parameters
+    ----------
+    deferred : DeferredMoves
+        Whose `read` gives the rows.
+
+    table : keras.Variable of shape (n_ids, width)
+        Its table, which gets the rows' gradient.
+
+    ids : int32 tensor
+        Numbers of rows.
+
+    Returns
+    -------
+    vectors : float32 tensor of shape (n_rows, width)
+        The rows, each once.
+
+    positions : int32 tensor of the ids' shape
+        The place in `vectors` of each id's row.
+    """
+    # TensorFlow keeps what it calls for the process' life.
+    held_by_caller = weakref.ref(deferred)
+
+    vectors, positions, rows = tf.numpy_function(
+        lambda ids: held_by_caller().read(ids), [ids], [tf.float32, tf.int32, tf.int32]
+    )
+    vectors.set_shape((None, table.shape[1]))
+    positions.set_shape(ids.shape)
+    rows.set_shape((None,))
+
+    @tf.custom_gradient
+    def of(table):
+        def gradient(upstream):
+            return tf.IndexedSlices(upstream, rows, tf.shape(table))
+
+        return tf.identity(vectors), gradient
+
+    return of(tf.convert_to_tensor(table.value)), positions
+
+
+def deferred_move(deferred, gradient, *, step, learning_rate) -> None:
+    """Make an update of a table whose moves are put off, on TensorFlow.
+
+    Parameters
+    ----------
+    deferred : DeferredMoves
+        Whose `move` makes it.
+
+    gradient : tf.IndexedSlices
+        Of the rows that were read, each there once.
+
+    step : int tensor
+        The number of this update, from 1.
+
+    learning_rate : float tensor
+        Its step size.
+    """
+    held_by_caller = weakref.ref(deferred)
+
+    def move(rows, slopes, step, learning_rate):
+        return held_by_caller().move(rows, slopes, int(step), float(learning_rate))
+
+    given = [gradient.indices, gradient.values, step, learning_rate]
+    tf.numpy_function(move, given, tf.int32)
 
 
 def rows_of(tables: list, ids) -> list:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from skrnn._keras import keras
+from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import (
     copy_of,
     feed,
@@ -25,11 +25,17 @@ from skrnn.compile_arguments import made_anew, without_variables
 from skrnn.compiled import differentiator
 from skrnn.encoder import SequenceEncoder
 from skrnn.metrics import of_each_label
+from skrnn.optimizers import Adam
 from skrnn.prediction import Predictor
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import Sequences
 
 ops = keras.ops
+
+
+# The fewest updates whose moves of the embedding are put off: to copy it, and what Adam
+# keeps of it, and back takes as long as some thirty of its passes.
+_FEWEST_DEFERRED = 50
 
 
 def one_against_all(scores):
@@ -138,7 +144,9 @@ class SequenceModel(keras.Model):
         has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
         told = of_each_label(arguments) if has_labels else arguments
         super().compile(**{"jit_compile": jit, **told})
-        self._flags_when_traced = self._trainable_flags()
+        # What is compiled by itself puts nothing off.
+        self._deferred = self.encoder.embedding.deferred = None
+        self._as_traced = self._trainable_flags(), None
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
@@ -223,9 +231,6 @@ class SequenceModel(keras.Model):
         batches = LengthSortedBatches(
             x, y, sample_weight, **sizes, random_state=random_state
         )
-        reshuffle = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: batches.shuffle()
-        )
         to_validate = None
         if validation_data is not None:
             to_validate = LengthSortedBatches(*validation_data, **sizes)
@@ -235,26 +240,58 @@ class SequenceModel(keras.Model):
                 "With JAX Keras trains all weights or none: a layer of `model_` is "
                 "frozen. Set its `trainable` to True, or take another backend."
             )
-        if flags != self._flags_when_traced:
-            # What was compiled moves the weights that could be moved then.
-            self.train_function = None
-            self._flags_when_traced = flags
         n_updates = len(batches) * (epochs - initial_epoch)
+        is_looked_at = bool(callbacks) or validation_data is not None
+        in_a_row = len(batches) if is_looked_at else n_updates
+        deferred = self._deferred_moves(in_a_row, callbacks)
+        if (flags, deferred) != self._as_traced:
+            # What was compiled moves the weights that could be moved then, as then.
+            self.train_function = None
+            self.encoder.embedding.deferred = deferred
+            self._as_traced = flags, deferred
+        first = [
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, logs: batches.shuffle()
+            )
+        ]
+        if deferred is not None and is_looked_at:
+            first.append(
+                keras.callbacks.LambdaCallback(
+                    on_test_begin=lambda logs: deferred.catch_up(),
+                    on_epoch_end=lambda epoch, logs: deferred.catch_up(),
+                )
+            )
         self._schedule(n_updates if decay else None)
         try:
-            with gradients_forgotten():
+            with (
+                gradients_forgotten(),
+                deferred.deferring() if deferred else contextlib.nullcontext(),
+            ):
                 return super().fit(
                     feed(batches),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
                     shuffle=False,
-                    callbacks=[reshuffle, *callbacks],
+                    callbacks=[*first, *callbacks],
                     **kwargs,
                 )
         finally:
             # Where a callback had this fit begin, which Keras keeps for all later ones.
             self._initial_epoch = None
+
+    def _deferred_moves(self, n_updates, callbacks):
+        """What puts moves of the embedding off, where it may be behind for so many."""
+        embedding = self.encoder.embedding
+        if (
+            self._deferred is None
+            or n_updates < _FEWEST_DEFERRED
+            or self.steps_per_execution != 1
+            or not embedding.embeddings.trainable
+            or any(map(_looks_at_batches, callbacks))
+        ):
+            return None
+        return self._deferred
 
     def _schedule(self, n_updates: int | None) -> None:
         optimizer = self.optimizer
@@ -462,10 +499,30 @@ class _NotBuilt:
         refuse_forked_process()
 
 
+def _looks_at_batches(callback: keras.callbacks.Callback) -> bool:
+    hooks = [
+        f"on_{kind}_{end}"
+        for kind in ("batch", "train_batch")
+        for end in ("begin", "end")
+    ]
+    return any(
+        getattr(getattr(callback, hook), "__func__", None)
+        is not getattr(keras.callbacks.Callback, hook)
+        for hook in hooks
+    )
+
+
 def _compile(model: SequenceModel, arguments: dict) -> None:
     model.compile(**arguments)
     # Of all weights, for a user may freeze some, and thaw them.
     model.optimizer.build(model.weights)
+    if (
+        isinstance(model.optimizer, Adam)
+        and model.encoder.implementation in ("loop", "native")
+        and ON_TENSORFLOW
+    ):
+        table = model.encoder.embedding.embeddings
+        model._deferred = model.optimizer.defer_moves(table)
 
 
 def _rebuild(

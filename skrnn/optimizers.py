@@ -6,6 +6,9 @@ import inspect
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import apply_adam
+from skrnn.deferred import DeferredMoves
+from skrnn.loops import deferred_move
+from skrnn.native import adam
 
 
 @keras.saving.register_keras_serializable("skrnn")
@@ -15,13 +18,66 @@ class Adam(keras.optimizers.Adam):
     The formula is the same; results differ from Keras' by rounding only.
 
     Adam moves every row of an embedding at every step, whether its token was there
-    or not, so its rule leaves no pass over the table out. Keras takes about ten.
+    or not: Keras takes about ten passes over the table. `defer_moves` leaves them out.
     """
+
+    _deferred = None
+
+    def defer_moves(self, table: keras.Variable) -> DeferredMoves | None:
+        """Move the rows of a table when they are read.
+
+        Parameters
+        ----------
+        table : keras.Variable of shape (n_ids, width)
+            One of the variables the optimizer was built with, whose gradients are then
+            those of rows, each there once.
+
+        Returns
+        -------
+        DeferredMoves or None
+            None where that is not possible: where nothing was compiled for this
+            processor, or more is asked of the optimizer than Adam's rule and clipping.
+        """
+        asked = (
+            self.amsgrad,
+            self.use_ema,
+            self.weight_decay,
+            self.gradient_accumulation_steps,
+            self.loss_scale_factor,
+        )
+        if adam.LIBRARY is None or any(asked) or table.dtype != "float32":
+            return None
+        index = self._get_variable_index(table)
+        self._deferred = DeferredMoves(
+            table,
+            self._momentums[index],
+            self._velocities[index],
+            betas=(self.beta_1, self.beta_2),
+            epsilon=self.epsilon,
+        )
+        return self._deferred
+
+    def _clip_gradients(self, gradients):
+        # Keras would make one of the whole table. Each row is there once.
+        values = [one.values if _is_of_rows(one) else one for one in gradients]
+        clipped = super()._clip_gradients(values)
+        return [
+            _with_values(one, values) if _is_of_rows(one) else values
+            for one, values in zip(gradients, clipped, strict=True)
+        ]
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one variable; see `keras.optimizers.Optimizer.update_step`."""
         if not ON_TENSORFLOW or self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
+            return
+        if _is_of_rows(gradient):
+            deferred_move(
+                self._deferred,
+                gradient,
+                step=self.iterations + 1,
+                learning_rate=learning_rate,
+            )
             return
         index = self._get_variable_index(variable)
         apply_adam(
@@ -34,6 +90,15 @@ class Adam(keras.optimizers.Adam):
             betas=(self.beta_1, self.beta_2),
             epsilon=self.epsilon,
         )
+
+
+def _is_of_rows(gradient) -> bool:
+    """Whether a gradient is TensorFlow's `IndexedSlices`."""
+    return hasattr(gradient, "indices")
+
+
+def _with_values(gradient, values):
+    return type(gradient)(values, gradient.indices, gradient.dense_shape)
 
 
 # Keras' own look-up knows most of these names, and some that are no optimizers. On

@@ -510,6 +510,12 @@ def test_no_texts_and_no_steps(kernel):
             np.testing.assert_array_equal(one, 0)
 
 
+def with_padding(ids):
+    """Ids from 0, and where they are less, which stands for padding."""
+    ids = np.array(ids, np.int32)
+    return np.maximum(ids, 0), (ids < 0).astype(np.uint8)
+
+
 @settings(max_examples=20)
 @given(
     ids=st.lists(st.integers(-1, 4), max_size=40),
@@ -524,14 +530,14 @@ def test_rows_are_summed_as_numpy_does(ids, width, n_threads):
     np.add.at(expected, np.array(ids, int)[kept], vectors[kept])
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("TF_NUM_INTRAOP_THREADS", str(n_threads))
-        found = embedding.sum_rows(vectors, np.array(ids, np.int32), 5)
+        found = embedding.sum_rows(vectors, *with_padding(ids), 5)
     np.testing.assert_array_equal(found, expected)
 
 
 def test_arrays_of_another_dtype_are_refused():
     vectors = np.ones((2, 3), np.float32)
     with pytest.raises(TypeError, match="`ids` is int64 and not int32"):
-        embedding.sum_rows(vectors, np.array([0, 1]), 2)
+        embedding.sum_rows(vectors, np.array([0, 1]), np.zeros(2, np.uint8), 2)
     kernel = gru.fastest_kernel("float32")
     given, upstream = arguments(kernel, 2, 32, [2])
     options = {"kernel": kernel, "reverse": False, "steepness": None}
@@ -577,11 +583,13 @@ def test_arrays_that_do_not_fit_are_refused():
         with pytest.raises(ValueError, match="do not fit 2 texts of 24 features"):
             gru.forward(**given, factors=np.ones(shape, np.float32), **options)
     with pytest.raises(ValueError, match="2 rows have 3 ids"):
-        embedding.sum_rows(table[:2], np.zeros(3, np.int32), 5)
+        embedding.sum_rows(table[:2], *with_padding([0, 0, 0]), 5)
+    with pytest.raises(ValueError, match="2 rows have 1 marks of padding"):
+        embedding.sum_rows(table[:2], np.zeros(2, np.int32), np.zeros(1, np.uint8), 5)
 
 
 def test_a_library_of_another_state_of_the_code_is_not_called():
-    fields = {"integers": "n_rows width n_sums", "arrays": "vectors ids sums"}
+    fields = {"integers": "n_rows width n_sums", "arrays": "vectors ids padding sums"}
     assert library_with(structure("sum_rows", **fields)) is embedding.LIBRARY
     assert library_with(structure("sum_rows", integers="n_rows width")) is None
     assert library_with(structure("sum_columns", **fields)) is None

@@ -9,9 +9,10 @@
 
 struct sum_rows {
     int64_t n_rows, width, n_sums;
-    const float *vectors; /* (n_rows, width) */
-    const int32_t *ids;   /* (n_rows,): which of the sums a row is added to */
-    float *sums;          /* (n_sums, width) */
+    const float *vectors;   /* (n_rows, width) */
+    const int32_t *ids;     /* (n_rows,): which of the sums a row is added to */
+    const uint8_t *padding; /* (n_rows,): 1 for rows that are left out */
+    float *sums;            /* (n_sums, width) */
 };
 
 const size_t bytes_of_sum_rows = sizeof(struct sum_rows);
@@ -23,7 +24,7 @@ static void sum_columns(const void *arguments, int64_t first, int64_t n_columns,
     for (int64_t i = 0; i < a->n_sums; i++)
         memset(a->sums + i * a->width + first, 0, n_columns * sizeof(float));
     for (int64_t i = 0; i < a->n_rows; i++) {
-        if (a->ids[i] < 0 || a->ids[i] >= a->n_sums)
+        if (a->padding[i] || a->ids[i] < 0 || a->ids[i] >= a->n_sums)
             continue;
         const float *restrict row = a->vectors + i * a->width + first;
         float *restrict sum = a->sums + a->ids[i] * a->width + first;

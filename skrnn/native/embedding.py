@@ -10,13 +10,15 @@ from skrnn.native.arrays import empty
 from skrnn.native.binding import library_with, n_threads, point, structure
 
 _SumRows = structure(
-    "sum_rows", integers="n_rows width n_sums", arrays="vectors ids:int32 sums"
+    "sum_rows",
+    integers="n_rows width n_sums",
+    arrays="vectors ids:int32 padding:uint8 sums",
 )
 
 LIBRARY = library_with(_SumRows)
 
 
-def sum_rows(vectors, ids, n_sums: int) -> np.ndarray:
+def sum_rows(vectors, ids, padding, n_sums: int) -> np.ndarray:
     """Sum the rows that have an id in common.
 
     Parameters
@@ -26,6 +28,9 @@ def sum_rows(vectors, ids, n_sums: int) -> np.ndarray:
 
     ids : int32 ndarray of shape (n_rows,)
         From 0 to below `n_sums`; rows of others are left out.
+
+    padding : uint8 ndarray of shape (n_rows,)
+        1 for rows that are left out.
 
     n_sums : int
         The number of sums.
@@ -38,13 +43,14 @@ def sum_rows(vectors, ids, n_sums: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there are not as many ids as rows.
+        If there are not as many ids, or marks of padding, as rows.
     """
-    if len(ids) != len(vectors):
-        raise ValueError(f"{len(vectors)} rows have {len(ids)} ids.")
-    sums = empty((n_sums, vectors.shape[1]))
+    for name, given in {"ids": ids, "marks of padding": padding}.items():
+        if len(given) != len(vectors):
+            raise ValueError(f"{len(vectors)} rows have {len(given)} {name}.")
+    sums = empty((int(n_sums), vectors.shape[1]))
     arguments = _SumRows(*vectors.shape, n_sums)
-    held = point(arguments, vectors=vectors, ids=ids, sums=sums)
+    held = point(arguments, vectors=vectors, ids=ids, padding=padding, sums=sums)
     LIBRARY.sum_rows(n_threads(), ctypes.byref(arguments))
     del held
     return sums

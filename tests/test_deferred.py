@@ -1,0 +1,298 @@
+"""Moves of an embedding that are put off until a row is read."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from corpus import LABELS, TEXTS, TINY, assert_same_model
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import skrnn.native.adam
+from skrnn import RNNTextClassifier
+from skrnn.optimizers import Adam
+
+needs_library = pytest.mark.skipif(
+    skrnn.native.adam.LIBRARY is None,
+    reason="nothing was compiled for this processor: no move is put off",
+)
+
+
+def classifier(**params):
+    """One whose fit takes enough updates to put moves off: a text each."""
+    more = {"batch_size": 1, "epochs": 5, "hidden_size": 32, "learning_rate": 0.01}
+    return RNNTextClassifier(**TINY | more | params)
+
+
+def dense(**params):
+    """The same by Keras' own Adam, which moves all rows at each update."""
+    optimizer = keras.optimizers.Adam(0.01, global_clipnorm=1.0)
+    return classifier(optimizer=optimizer, **params)
+
+
+def puts_off(fitted):
+    """Whether the last training put moves off."""
+    return fitted.model_.encoder.embedding.deferred is not None
+
+
+def dense_adam(table, updates, *, betas, epsilon):
+    """Give a table and its averages after updates, each row moved at each of them."""
+    beta_1, beta_2 = betas
+    table, momentum, velocity = np.array([table, 0 * table, 0 * table], np.float64)
+    for step, (rows, slopes, learning_rate) in enumerate(updates, 1):
+        slope = np.zeros_like(table)
+        slope[rows] = slopes
+        momentum = beta_1 * momentum + (1 - beta_1) * slope
+        velocity = beta_2 * velocity + (1 - beta_2) * slope**2
+        size = learning_rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+        table = table - size * momentum / (np.sqrt(velocity) + epsilon)
+    return table, momentum, velocity
+
+
+@needs_library
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(1, 300),
+    n_rows=st.integers(1, 150),
+    n_updates=st.integers(1, 60),
+    betas=st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.99, 0.9)]),
+    epsilon=st.sampled_from([1e-7, 1e-3]),
+    catches_up_at=st.integers(0, 60),
+    seed=st.integers(0, 2**31),
+)
+# A row that is read once, and then never for long.
+@example(8, 100, 900, (0.9, 0.999), 1e-7, 800, 0)
+def test_moves_are_those_of_adam(
+    width, n_rows, n_updates, betas, epsilon, catches_up_at, seed
+):
+    draw = np.random.RandomState(seed)
+    table = keras.Variable(draw.normal(size=(n_rows, width)).astype(np.float32))
+    start = keras.ops.convert_to_numpy(table)
+    optimizer = Adam(0.1, beta_1=betas[0], beta_2=betas[1], epsilon=epsilon)
+    optimizer.build([table])
+    deferred = optimizer.defer_moves(table)
+    updates = []
+    with deferred.deferring():
+        for step in range(n_updates):
+            ids = draw.randint(n_rows, size=(draw.randint(1, 4), 2)).astype(np.int32)
+            vectors, positions, rows = deferred.read(ids)
+            np.testing.assert_array_equal(np.sort(rows), np.unique(ids))
+            np.testing.assert_array_equal(rows[positions], ids)
+            so_far = dense_adam(start, updates, betas=betas, epsilon=epsilon)
+            np.testing.assert_allclose(vectors, so_far[0][rows], rtol=1e-4, atol=1e-4)
+            # Slopes of very different size, and steps that grow and shrink.
+            slopes = draw.normal(size=vectors.shape) * 10.0 ** draw.randint(-4, 3)
+            learning_rate = 0.01 * draw.uniform()
+            updates.append((rows, slopes.astype(np.float32), learning_rate))
+            deferred.move(*updates[-1][:2], step + 1, learning_rate)
+            if step == catches_up_at:
+                deferred.catch_up()
+    expected = dense_adam(start, updates, betas=betas, epsilon=epsilon)
+    assert_close_to_dense(optimizer, table, expected)
+
+
+def assert_close_to_dense(optimizer, table, expected):
+    for variable, value in zip(
+        [table, *optimizer.variables[2:]], expected, strict=True
+    ):
+        found = keras.ops.convert_to_numpy(variable)
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-4 * scale)
+
+
+def assert_alike(one, other):
+    """Check that two networks and their optimizers are equal but for rounding."""
+    states = [fitted.model_.get_state() for fitted in (one, other)]
+    for found, expected in zip(*states, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@needs_library
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"bidirectional": True, "n_layers": 2},
+        # By TensorFlow's loop.
+        {"cell": "lstm", "hidden_size": 8, "pooling": "mean"},
+        {"embedding_size": 3, "embedding_dropout": 0.0},
+        {"compile__run_eagerly": True},
+        # Too few updates.
+        {"epochs": 2},
+    ],
+)
+def test_a_fit_is_that_of_kerass_adam(params):
+    put_off, expected = (
+        one(**params).fit(TEXTS, LABELS) for one in (classifier, dense)
+    )
+    assert puts_off(put_off) == (params.get("epochs") != 2)
+    assert not puts_off(expected)
+    assert_alike(put_off, expected)
+
+
+@needs_library
+@pytest.mark.parametrize(
+    "clipping",
+    [{"clipnorm": 0.01}, {"clipvalue": 0.001}, {"global_clipnorm": 0.01}, {}],
+)
+def test_gradients_are_clipped_as_keras_does(clipping):
+    put_off = classifier(
+        clipnorm=None, **{f"optimizer__{name}": most for name, most in clipping.items()}
+    ).fit(TEXTS, LABELS)
+    optimizer = keras.optimizers.Adam(0.01, **clipping)
+    assert puts_off(put_off)
+    assert_alike(put_off, classifier(optimizer=optimizer).fit(TEXTS, LABELS))
+
+
+@needs_library
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"amsgrad": True},
+        {"weight_decay": 0.1},
+        {"use_ema": True},
+        {"gradient_accumulation_steps": 2},
+        {"loss_scale_factor": 2.0},
+    ],
+)
+def test_where_more_is_asked_of_adam_nothing_is_put_off(asked):
+    params = {f"optimizer__{name}": value for name, value in asked.items()}
+    fitted = classifier(**params).fit(TEXTS, LABELS)
+    assert not puts_off(fitted)
+    optimizer = keras.optimizers.Adam(0.01, global_clipnorm=1.0, **asked)
+    assert_alike(fitted, classifier(optimizer=optimizer).fit(TEXTS, LABELS))
+
+
+class Keeps(keras.callbacks.Callback):
+    """Keeps the embedding as it is after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def keep(self):
+        self.kept.append(self.model.encoder.embedding.vectors)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.keep()
+
+
+class KeepsEach(Keeps):
+    """And after each update."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.keep()
+
+
+class Doubles(keras.callbacks.Callback):
+    """Changes the embedding after each epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        embeddings = self.model.encoder.embedding.embeddings
+        embeddings.assign(2.0 * embeddings)
+
+
+# Of updates in a row that nobody looks at there must be enough.
+MANY = {"X": TEXTS * 4, "y": list(LABELS) * 4}
+
+
+@needs_library
+@pytest.mark.parametrize("kind", [Keeps, KeepsEach])
+def test_callbacks_see_the_weights_of_the_moment(kind):
+    seen = []
+    for one in (classifier, dense):
+        callback = kind()
+        fitted = one(epochs=2, callbacks=[callback]).fit(**MANY)
+        assert puts_off(fitted) == (one is classifier and kind is Keeps)
+        seen.append(callback.kept)
+    assert len(seen[0]) == (2 if kind is Keeps else 2 * 64 + 2)
+    np.testing.assert_allclose(*seen, rtol=1e-3, atol=1e-4)
+
+
+@needs_library
+def test_callbacks_may_change_the_weights():
+    put_off, expected = (
+        one(epochs=2, callbacks=[Doubles()]).fit(**MANY) for one in (classifier, dense)
+    )
+    assert puts_off(put_off)
+    assert_alike(put_off, expected)
+
+
+@needs_library
+def test_early_stopping_sees_the_weights_of_the_moment():
+    params = {"epochs": 6, "n_iter_no_change": 1, "validation_fraction": 0.2}
+    params |= {"early_stopping": True, "learning_rate": 0.03}
+    put_off, expected = (
+        classifier(**params, **more).fit(**MANY)
+        for more in ({}, {"optimizer": keras.optimizers.Adam})
+    )
+    assert puts_off(put_off)
+    assert not puts_off(expected)
+    for name, values in expected.history_.items():
+        np.testing.assert_allclose(put_off.history_[name], values, rtol=1e-3)
+    assert put_off.best_epoch_ == expected.best_epoch_
+    assert_alike(put_off, expected)
+
+
+@needs_library
+def test_fits_repeat_go_on_and_travel():
+    one, other = (classifier(warm_start=True).fit(TEXTS, LABELS) for _ in range(2))
+    assert puts_off(one)
+    assert_same_model(one, other)
+    travelled = pickle.loads(pickle.dumps(one))
+    for fitted in (one, other, travelled):
+        fitted.fit(TEXTS, LABELS)
+        assert puts_off(fitted)
+        # A few updates more, which put nothing off.
+        fitted.partial_fit(TEXTS, LABELS)
+        assert not puts_off(fitted)
+    assert_same_model(one, other)
+    assert_same_model(one, travelled)
+
+
+@needs_library
+def test_a_frozen_embedding_stays():
+    fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
+    before = fitted.model_.encoder.embedding.vectors
+    fitted.model_.encoder.embedding.trainable = False
+    fitted.fit(TEXTS, LABELS)
+    assert not puts_off(fitted)
+    np.testing.assert_array_equal(fitted.model_.encoder.embedding.vectors, before)
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Breaks the second epoch off, once."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 7:
+            raise KeyboardInterrupt
+
+
+@needs_library
+def test_a_fit_that_is_broken_off_is_undone():
+    fitted = classifier(callbacks=[Interrupts()], warm_start=True).fit(**MANY)
+    assert puts_off(fitted)
+    before = fitted.model_.get_state()
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(**MANY)
+    for found, expected in zip(fitted.model_.get_state(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@needs_library
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_an_update_by_itself_moves_the_variables(eagerly):
+    """As by whoever trains the network's batches on their own."""
+    batch = np.array([[2, 3, 4], [0, 4, 5]]), np.array([[0.0], [1.0]], np.float32)
+    states = []
+    for one in (classifier, dense):
+        fitted = one(compile__run_eagerly=eagerly).fit(TEXTS, LABELS)
+        assert puts_off(fitted) == (one is classifier)
+        for _ in range(3):
+            fitted.model_.train_on_batch(*batch)
+        states.append(fitted.model_.get_state())
+        # Outside of training nothing is put off.
+        assert fitted.model_(batch[0], training=True).shape == (2, 1)
+    for found, expected in zip(*states, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
