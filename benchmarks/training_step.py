@@ -57,9 +57,13 @@ def as_within_a_fit(model, sequences, targets, batch_size):
     """
     epochs = int(np.ceil(100 * batch_size / len(sequences)))
     fit_our_network(model, sequences, targets, batch_size, epochs=epochs)
-    deferred = model.encoder.embedding.deferred
-    with contextlib.nullcontext() if deferred is None else deferred.deferring():
-        yield
+    deferred = None
+    if model.defers_moves:
+        deferred = model.optimizer.defer_moves(model.encoder.embedding.embeddings)
+        deferred.put_off()
+    yield
+    if deferred is not None:
+        deferred.catch_up()
 
 
 def matrix_product(size, precision):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
+import weakref
 
 import numpy as np
 
-from skrnn._keras import keras
+from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
 from skrnn.native import adam
 
+if ON_TENSORFLOW:
+    import tensorflow as tf
+
 
 class DeferredMoves:
-    """A table whose rows Adam moves when they are read next.
+    """A table whose rows Adam moves when they are read next; on TensorFlow.
 
     Adam moves each row at each update, whether its token was in the batch or not. But
     where the gradient is 0 a move follows from those before it, and all that a row has
@@ -41,110 +44,134 @@ class DeferredMoves:
         betas: tuple[float, float],
         epsilon: float,
     ):
+        self.table = table
+        self.rule = {"betas": betas, "epsilon": epsilon}
         self._variables = (table, momentum, velocity)
-        self._rule = {"betas": betas, "epsilon": epsilon}
-        self._defers = False
-        # Of the variables, and the number of updates that each row has seen.
+        self._puts_off = False
+        # The variables' values, and the number of updates that each row has seen.
         self._arrays = None
         self._sizes = np.empty(0, np.float32)
         self._n_steps = 0
 
-    @contextlib.contextmanager
-    def deferring(self):
-        """Leave the variables behind meanwhile, but for what `catch_up` does."""
-        self._defers = True
-        try:
-            yield
-        finally:
-            self._defers = False
-            self.catch_up()
+    def put_off(self) -> None:
+        """Leave the variables behind from the next update on, until `catch_up`."""
+        self._puts_off = True
 
     def catch_up(self) -> None:
-        """Make all moves, and give the variables what has come of them."""
+        """Make all moves, give the variables what has come of them, put none off."""
+        self._puts_off = False
         if self._arrays is None:
             return
-        self._move(None)
+        self._move_rows(None)
         *values, _ = self._arrays
         # Let go of: the variables may take the arrays' own memory.
         self._arrays = None
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
 
-    def read(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Give the rows that ids stand for.
+    def look_up(self, ids) -> tuple:
+        """Give the rows that ids stand for, as they are after the last update.
 
         Parameters
         ----------
-        ids : int32 ndarray
+        ids : int32 tensor
             Numbers of rows.
 
         Returns
         -------
-        vectors : float32 ndarray of shape (n_rows, width)
-            The rows, as they are after the last update.
+        vectors : float32 tensor of shape (n_rows, width)
+            The rows, each once. Their gradient is the table's, as `tf.IndexedSlices`.
 
-        positions : int32 ndarray of the ids' shape
+        positions : int32 tensor of the ids' shape
             The place in `vectors` of each id's row.
 
-        rows : int32 ndarray of shape (n_rows,)
-            The rows' ids, each once.
+        Raises
+        ------
+        ValueError
+            If there is no row of some id.
         """
-        rows, positions = _distinct(ids.ravel(), self._variables[0].shape[0])
-        positions = positions.reshape(ids.shape)
-        if not self._defers:
-            return copy_of(self._variables[0])[rows], positions, rows
-        self._begin()
-        return self._move(rows, gives=True), positions, rows
+        # TensorFlow keeps what it calls for the process' life.
+        held_by_caller = weakref.ref(self)
+        vectors, positions, rows = tf.numpy_function(
+            lambda ids: held_by_caller()._read(ids),
+            [ids],
+            [tf.float32, tf.int32, tf.int32],
+        )
+        vectors.set_shape((None, self.table.shape[1]))
+        positions.set_shape(ids.shape)
+        rows.set_shape((None,))
 
-    def move(
-        self, rows: np.ndarray, slopes: np.ndarray, step: int, learning_rate: float
-    ) -> np.int32:
-        """Make an update, of which the rows that were read last have a gradient.
+        @tf.custom_gradient
+        def rows_of(table):
+            def gradient(upstream):
+                return tf.IndexedSlices(upstream, rows, tf.shape(table))
+
+            return tf.identity(vectors), gradient
+
+        return rows_of(tf.convert_to_tensor(self.table.value)), positions
+
+    def update(self, gradient, *, step, learning_rate) -> None:
+        """Make an update, of which the rows that were looked up last have a gradient.
 
         Parameters
         ----------
-        rows : int32 ndarray of shape (n_rows,)
-            Their ids, each once.
+        gradient : tf.IndexedSlices
+            The rows', each there once.
 
-        slopes : float32 ndarray of shape (n_rows, width)
-            Their gradients.
-
-        step : int
+        step : int tensor
             The number of this update, from 1.
 
-        learning_rate : float
+        learning_rate : float tensor
             Its step size.
-
-        Returns
-        -------
-        int32
-            The number of updates since the variables were left behind.
         """
+        held_by_caller = weakref.ref(self)
+
+        def move(*arrays):
+            held_by_caller()._move(*arrays)
+
+        given = [gradient.indices, gradient.values, step, learning_rate]
+        tf.numpy_function(move, given, [])
+
+    def _read(self, ids):
+        n_ids = self.table.shape[0]
+        if ids.size and not 0 <= ids.min() <= ids.max() < n_ids:
+            raise ValueError(
+                f"Ids are from {ids.min()} to {ids.max()}, not in {n_ids}."
+            )
+        rows, positions = _distinct(ids.ravel(), n_ids)
+        positions = positions.reshape(ids.shape)
+        if not self._puts_off:
+            return copy_of(self.table)[rows], positions, rows
         self._begin()
-        beta_1, beta_2 = self._rule["betas"]
+        return self._move_rows(rows, gives=True), positions, rows
+
+    def _move(self, rows, slopes, step, learning_rate):
+        self._begin()
+        beta_1, beta_2 = self.rule["betas"]
+        step = int(step)
         size = learning_rate * math.sqrt(1 - beta_2**step) / (1 - beta_1**step)
         if self._n_steps == len(self._sizes):
             self._sizes = np.resize(self._sizes, 2 * self._n_steps + 64)
         self._sizes[self._n_steps] = size
         self._n_steps += 1
-        self._move(rows, slopes=slopes)
-        if not self._defers:
+        self._move_rows(rows, slopes=slopes)
+        if not self._puts_off:
             self.catch_up()
-        return np.int32(self._n_steps)
 
     def _begin(self):
+        """Leave the variables behind; nothing else reads what they are assigned."""
         if self._arrays is None:
             values = map(copy_of, self._variables)
-            self._arrays = (*values, np.zeros(self._variables[0].shape[0], np.int32))
+            self._arrays = (*values, np.zeros(self.table.shape[0], np.int32))
             self._n_steps = 0
 
-    def _move(self, rows, **given):
+    def _move_rows(self, rows, **given):
         return adam.move_rows(
             *self._arrays,
             ids=rows,
             sizes=self._sizes,
             n_steps=self._n_steps,
-            **self._rule,
+            **self.rule,
             **given,
         )
 

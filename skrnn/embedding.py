@@ -6,7 +6,7 @@ import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
-from skrnn.loops import custom_gradient, deferred_read
+from skrnn.loops import custom_gradient
 
 ops = keras.ops
 
@@ -33,7 +33,7 @@ class Embedding(keras.layers.Layer):
         self.n_ids = n_ids
         self.size = size
         self.seed = seed
-        # A `DeferredMoves`, where the optimizer puts moves of rows off.
+        # A `DeferredMoves`, while a fit puts moves of rows off.
         self.deferred = None
 
     def build(self, input_shape):
@@ -69,7 +69,7 @@ class Embedding(keras.layers.Layer):
         """
         ids = ops.cast(ids, "int32")
         if training and self.deferred is not None:
-            return deferred_read(self.deferred, self.embeddings, ids)
+            return self.deferred.look_up(ids)
         return ops.convert_to_tensor(self.embeddings), ids
 
     def call(self, ids, training=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -298,74 +297,6 @@ def native_sums(vectors, ids, padding, n_sums):
     sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors)
     sums.set_shape((n_sums if isinstance(n_sums, int) else None, width))
     return sums
-
-
-def deferred_read(deferred, table, ids):
-    """Look up what `ids` stand for in a table whose moves are put off, on TensorFlow.
-
-    Parameters
-    ----------
-    deferred : DeferredMoves
-        Whose `read` gives the rows.
-
-    table : keras.Variable of shape (n_ids, width)
-        Its table, which gets the rows' gradient.
-
-    ids : int32 tensor
-        Numbers of rows.
-
-    Returns
-    -------
-    vectors : float32 tensor of shape (n_rows, width)
-        The rows, each once.
-
-    positions : int32 tensor of the ids' shape
-        The place in `vectors` of each id's row.
-    """
-    # TensorFlow keeps what it calls for the process' life.
-    held_by_caller = weakref.ref(deferred)
-
-    vectors, positions, rows = tf.numpy_function(
-        lambda ids: held_by_caller().read(ids), [ids], [tf.float32, tf.int32, tf.int32]
-    )
-    vectors.set_shape((None, table.shape[1]))
-    positions.set_shape(ids.shape)
-    rows.set_shape((None,))
-
-    @tf.custom_gradient
-    def of(table):
-        def gradient(upstream):
-            return tf.IndexedSlices(upstream, rows, tf.shape(table))
-
-        return tf.identity(vectors), gradient
-
-    return of(tf.convert_to_tensor(table.value)), positions
-
-
-def deferred_move(deferred, gradient, *, step, learning_rate) -> None:
-    """Make an update of a table whose moves are put off, on TensorFlow.
-
-    Parameters
-    ----------
-    deferred : DeferredMoves
-        Whose `move` makes it.
-
-    gradient : tf.IndexedSlices
-        Of the rows that were read, each there once.
-
-    step : int tensor
-        The number of this update, from 1.
-
-    learning_rate : float tensor
-        Its step size.
-    """
-    held_by_caller = weakref.ref(deferred)
-
-    def move(rows, slopes, step, learning_rate):
-        return held_by_caller().move(rows, slopes, int(step), float(learning_rate))
-
-    given = [gradient.indices, gradient.values, step, learning_rate]
-    tf.numpy_function(move, given, tf.int32)
 
 
 def rows_of(tables: list, ids) -> list:

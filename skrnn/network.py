@@ -17,12 +17,14 @@ from skrnn.backend import (
     is_forked_process,
     jit_compile,
     refuse_forked_process,
+    sees_gpu,
     sizes_an_octave,
     values_a_batch,
 )
 from skrnn.batches import LengthSortedBatches
 from skrnn.compile_arguments import made_anew, without_variables
 from skrnn.compiled import differentiator
+from skrnn.deferred import DeferredMoves
 from skrnn.encoder import SequenceEncoder
 from skrnn.metrics import of_each_label
 from skrnn.optimizers import Adam
@@ -33,9 +35,10 @@ from skrnn.sequences import Sequences
 ops = keras.ops
 
 
-# The fewest updates whose moves of the embedding are put off: to copy it, and what Adam
-# keeps of it, and back takes as long as some thirty of its passes.
-_FEWEST_DEFERRED = 50
+# The fewest updates in a row whose moves of the embedding are put off: to copy it, and
+# what Adam keeps of it, and back takes as long as some thirty passes of Adam's. And the
+# fewest where that was traced before: to trace anew takes longer.
+_FEWEST_DEFERRED = (50, 10)
 
 
 def one_against_all(scores):
@@ -144,9 +147,8 @@ class SequenceModel(keras.Model):
         has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
         told = of_each_label(arguments) if has_labels else arguments
         super().compile(**{"jit_compile": jit, **told})
-        # What is compiled by itself puts nothing off.
-        self._deferred = self.encoder.embedding.deferred = None
-        self._as_traced = self._trainable_flags(), None
+        self._flags_when_traced = self._trainable_flags()
+        self._deferred_when_traced = None
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
@@ -241,57 +243,74 @@ class SequenceModel(keras.Model):
                 "frozen. Set its `trainable` to True, or take another backend."
             )
         n_updates = len(batches) * (epochs - initial_epoch)
+        # Others may look at the weights after each epoch, and change them.
         is_looked_at = bool(callbacks) or validation_data is not None
-        in_a_row = len(batches) if is_looked_at else n_updates
-        deferred = self._deferred_moves(in_a_row, callbacks)
-        if (flags, deferred) != self._as_traced:
+        deferred = self._deferred_moves(
+            len(batches) if is_looked_at else n_updates, callbacks
+        )
+        traced = self._flags_when_traced, self._deferred_when_traced
+        if (flags, deferred) != traced:
             # What was compiled moves the weights that could be moved then, as then.
             self.train_function = None
-            self.encoder.embedding.deferred = deferred
-            self._as_traced = flags, deferred
-        first = [
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: batches.shuffle()
-            )
-        ]
+            self._flags_when_traced, self._deferred_when_traced = flags, deferred
+        reshuffle = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.shuffle()
+        )
         if deferred is not None and is_looked_at:
-            first.append(
-                keras.callbacks.LambdaCallback(
-                    on_test_begin=lambda logs: deferred.catch_up(),
-                    on_epoch_end=lambda epoch, logs: deferred.catch_up(),
-                )
-            )
+            callbacks = _with_weights_between_epochs(callbacks, deferred)
+        elif deferred is not None:
+            deferred.put_off()
         self._schedule(n_updates if decay else None)
         try:
-            with (
-                gradients_forgotten(),
-                deferred.deferring() if deferred else contextlib.nullcontext(),
-            ):
+            self.encoder.embedding.deferred = deferred
+            with gradients_forgotten():
                 return super().fit(
                     feed(batches),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
                     shuffle=False,
-                    callbacks=[*first, *callbacks],
+                    callbacks=[reshuffle, *callbacks],
                     **kwargs,
                 )
         finally:
             # Where a callback had this fit begin, which Keras keeps for all later ones.
             self._initial_epoch = None
+            self.encoder.embedding.deferred = None
+            if deferred is not None:
+                deferred.catch_up()
 
-    def _deferred_moves(self, n_updates, callbacks):
-        """What puts moves of the embedding off, where it may be behind for so many."""
-        embedding = self.encoder.embedding
+    @property
+    def defers_moves(self) -> bool:
+        """Whether the last training put moves of the embedding off."""
+        return self._deferred_when_traced is not None
+
+    def _deferred_moves(self, n_updates, callbacks) -> DeferredMoves | None:
+        """What puts moves of the embedding off, if nothing needs it after each update.
+
+        Parameters
+        ----------
+        n_updates : int
+            How many are made before something may look at the weights.
+
+        callbacks : sequence of keras.callbacks.Callback
+            What may.
+        """
+        table = self.encoder.embedding.embeddings
         if (
-            self._deferred is None
-            or n_updates < _FEWEST_DEFERRED
+            type(self.optimizer) is not Adam
+            or not self.optimizer.built
+            or not ON_TENSORFLOW
+            or sees_gpu()
+            or n_updates < _FEWEST_DEFERRED[self.defers_moves]
             or self.steps_per_execution != 1
-            or not embedding.embeddings.trainable
-            or any(map(_looks_at_batches, callbacks))
+            or not table.trainable
+            or table.regularizer is not None
+            or table.constraint is not None
+            or any(map(_is_called_each_batch, callbacks))
         ):
             return None
-        return self._deferred
+        return self.optimizer.defer_moves(table)
 
     def _schedule(self, n_updates: int | None) -> None:
         optimizer = self.optimizer
@@ -499,7 +518,22 @@ class _NotBuilt:
         refuse_forked_process()
 
 
-def _looks_at_batches(callback: keras.callbacks.Callback) -> bool:
+def _with_weights_between_epochs(callbacks, deferred: DeferredMoves) -> list:
+    """The same callbacks, for which no move is put off but within an epoch.
+
+    They see the weights of the moment, and what they change is learned on from.
+    """
+    catch_up = keras.callbacks.LambdaCallback(
+        on_test_begin=lambda logs: deferred.catch_up(),
+        on_epoch_end=lambda epoch, logs: deferred.catch_up(),
+    )
+    put_off = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: deferred.put_off()
+    )
+    return [catch_up, *callbacks, put_off]
+
+
+def _is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
     hooks = [
         f"on_{kind}_{end}"
         for kind in ("batch", "train_batch")
@@ -516,13 +550,6 @@ def _compile(model: SequenceModel, arguments: dict) -> None:
     model.compile(**arguments)
     # Of all weights, for a user may freeze some, and thaw them.
     model.optimizer.build(model.weights)
-    if (
-        isinstance(model.optimizer, Adam)
-        and model.encoder.implementation in ("loop", "native")
-        and ON_TENSORFLOW
-    ):
-        table = model.encoder.embedding.embeddings
-        model._deferred = model.optimizer.defer_moves(table)
 
 
 def _rebuild(

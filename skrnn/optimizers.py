@@ -7,8 +7,10 @@ import inspect
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import apply_adam
 from skrnn.deferred import DeferredMoves
-from skrnn.loops import deferred_move
 from skrnn.native import adam
+
+if ON_TENSORFLOW:
+    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("skrnn")
@@ -29,14 +31,14 @@ class Adam(keras.optimizers.Adam):
         Parameters
         ----------
         table : keras.Variable of shape (n_ids, width)
-            One of the variables the optimizer was built with, whose gradients are then
-            those of rows, each there once.
+            One of the variables the optimizer was built with.
 
         Returns
         -------
         DeferredMoves or None
-            None where that is not possible: where nothing was compiled for this
-            processor, or more is asked of the optimizer than Adam's rule and clipping.
+            What looks the table's rows up and moves them, the same at each call. None
+            where that is not possible: where nothing was compiled for this processor,
+            or more is asked of the optimizer than Adam's rule and clipping.
         """
         asked = (
             self.amsgrad,
@@ -47,23 +49,26 @@ class Adam(keras.optimizers.Adam):
         )
         if adam.LIBRARY is None or any(asked) or table.dtype != "float32":
             return None
-        index = self._get_variable_index(table)
-        self._deferred = DeferredMoves(
-            table,
-            self._momentums[index],
-            self._velocities[index],
-            betas=(self.beta_1, self.beta_2),
-            epsilon=self.epsilon,
-        )
+        rule = {"betas": (self.beta_1, self.beta_2), "epsilon": self.epsilon}
+        kept = self._deferred
+        if kept is None or kept.table is not table or kept.rule != rule:
+            index = self._get_variable_index(table)
+            averages = self._momentums[index], self._velocities[index]
+            self._deferred = DeferredMoves(table, *averages, **rule)
         return self._deferred
 
     def _clip_gradients(self, gradients):
-        # Keras would make one of the whole table. Each row is there once.
+        if self._deferred is None:
+            return super()._clip_gradients(gradients)
+        # Keras would make gradients of rows those of the whole table. Each row is there
+        # once.
         values = [one.values if _is_of_rows(one) else one for one in gradients]
         clipped = super()._clip_gradients(values)
         return [
-            _with_values(one, values) if _is_of_rows(one) else values
-            for one, values in zip(gradients, clipped, strict=True)
+            tf.IndexedSlices(new, one.indices, one.dense_shape)
+            if _is_of_rows(one)
+            else new
+            for one, new in zip(gradients, clipped, strict=True)
         ]
 
     def update_step(self, gradient, variable, learning_rate):
@@ -71,34 +76,27 @@ class Adam(keras.optimizers.Adam):
         if not ON_TENSORFLOW or self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
+        this = {"step": self.iterations + 1, "learning_rate": learning_rate}
         if _is_of_rows(gradient):
-            deferred_move(
-                self._deferred,
-                gradient,
-                step=self.iterations + 1,
-                learning_rate=learning_rate,
-            )
-            return
+            if self._deferred is not None and self._deferred.table.value is variable:
+                self._deferred.update(gradient, **this)
+                return
+            # Another layer's, whose rows may be there more than once.
+            gradient = tf.convert_to_tensor(gradient)
         index = self._get_variable_index(variable)
         apply_adam(
             variable,
             self._momentums[index].value,
             self._velocities[index].value,
             gradient,
-            step=self.iterations + 1,
-            learning_rate=learning_rate,
+            **this,
             betas=(self.beta_1, self.beta_2),
             epsilon=self.epsilon,
         )
 
 
 def _is_of_rows(gradient) -> bool:
-    """Whether a gradient is TensorFlow's `IndexedSlices`."""
-    return hasattr(gradient, "indices")
-
-
-def _with_values(gradient, values):
-    return type(gradient)(values, gradient.indices, gradient.dense_shape)
+    return isinstance(gradient, tf.IndexedSlices)
 
 
 # Keras' own look-up knows most of these names, and some that are no optimizers. On

@@ -5,6 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from corpus import LABELS, TEXTS, TINY, assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -33,7 +34,7 @@ def dense(**params):
 
 def puts_off(fitted):
     """Whether the last training put moves off."""
-    return fitted.model_.encoder.embedding.deferred is not None
+    return fitted.model_.defers_moves
 
 
 def dense_adam(table, updates, *, betas, epsilon):
@@ -59,12 +60,13 @@ def dense_adam(table, updates, *, betas, epsilon):
     betas=st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.99, 0.9)]),
     epsilon=st.sampled_from([1e-7, 1e-3]),
     catches_up_at=st.integers(0, 60),
+    puts_off_at=st.integers(0, 60),
     seed=st.integers(0, 2**31),
 )
 # A row that is read once, and then never for long.
-@example(8, 100, 900, (0.9, 0.999), 1e-7, 800, 0)
+@example(8, 100, 900, (0.9, 0.999), 1e-7, 800, 800, 0)
 def test_moves_are_those_of_adam(
-    width, n_rows, n_updates, betas, epsilon, catches_up_at, seed
+    width, n_rows, n_updates, betas, epsilon, catches_up_at, puts_off_at, seed
 ):
     draw = np.random.RandomState(seed)
     table = keras.Variable(draw.normal(size=(n_rows, width)).astype(np.float32))
@@ -73,21 +75,31 @@ def test_moves_are_those_of_adam(
     optimizer.build([table])
     deferred = optimizer.defer_moves(table)
     updates = []
-    with deferred.deferring():
-        for step in range(n_updates):
-            ids = draw.randint(n_rows, size=(draw.randint(1, 4), 2)).astype(np.int32)
-            vectors, positions, rows = deferred.read(ids)
-            np.testing.assert_array_equal(np.sort(rows), np.unique(ids))
-            np.testing.assert_array_equal(rows[positions], ids)
-            so_far = dense_adam(start, updates, betas=betas, epsilon=epsilon)
-            np.testing.assert_allclose(vectors, so_far[0][rows], rtol=1e-4, atol=1e-4)
-            # Slopes of very different size, and steps that grow and shrink.
-            slopes = draw.normal(size=vectors.shape) * 10.0 ** draw.randint(-4, 3)
-            learning_rate = 0.01 * draw.uniform()
-            updates.append((rows, slopes.astype(np.float32), learning_rate))
-            deferred.move(*updates[-1][:2], step + 1, learning_rate)
-            if step == catches_up_at:
-                deferred.catch_up()
+    deferred.put_off()
+    for step in range(n_updates):
+        ids = draw.randint(n_rows, size=(draw.randint(1, 4), 2)).astype(np.int32)
+        vectors, positions = deferred.look_up(tf.constant(ids))
+        so_far = dense_adam(start, updates, betas=betas, epsilon=epsilon)
+        found = tf.gather(vectors, positions)
+        np.testing.assert_allclose(found, so_far[0][ids], rtol=1e-4, atol=1e-4)
+        assert len(vectors) == len(np.unique(ids))
+        rows = np.zeros(len(vectors), np.int32)
+        rows[positions.numpy()] = ids
+        # Slopes of very different size, and steps that grow and shrink.
+        slopes = draw.normal(size=vectors.shape) * 10.0 ** draw.randint(-4, 3)
+        slopes = slopes.astype(np.float32)
+        learning_rate = 0.01 * draw.uniform()
+        updates.append((rows, slopes, learning_rate))
+        deferred.update(
+            tf.IndexedSlices(slopes, rows, table.shape),
+            step=step + 1,
+            learning_rate=learning_rate,
+        )
+        if step == catches_up_at:
+            deferred.catch_up()
+        if step == puts_off_at:
+            deferred.put_off()
+    deferred.catch_up()
     expected = dense_adam(start, updates, betas=betas, epsilon=epsilon)
     assert_close_to_dense(optimizer, table, expected)
 
@@ -245,7 +257,7 @@ def test_fits_repeat_go_on_and_travel():
         fitted.fit(TEXTS, LABELS)
         assert puts_off(fitted)
         # A few updates more, which put nothing off.
-        fitted.partial_fit(TEXTS, LABELS)
+        fitted.partial_fit(TEXTS[:8], LABELS[:8])
         assert not puts_off(fitted)
     assert_same_model(one, other)
     assert_same_model(one, travelled)
@@ -261,23 +273,112 @@ def test_a_frozen_embedding_stays():
     np.testing.assert_array_equal(fitted.model_.encoder.embedding.vectors, before)
 
 
-class Interrupts(keras.callbacks.Callback):
-    """Breaks the second epoch off, once."""
+class Interrupted(keras.losses.BinaryCrossentropy):
+    """Broken off within an epoch, when it was called so many times."""
 
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 7:
+    left = 0
+
+    def call(self, y_true, y_pred):
+        Interrupted.left -= 1
+        if Interrupted.left == 0:
             raise KeyboardInterrupt
+        return super().call(y_true, y_pred)
 
 
 @needs_library
 def test_a_fit_that_is_broken_off_is_undone():
-    fitted = classifier(callbacks=[Interrupts()], warm_start=True).fit(**MANY)
+    # Eagerly the loss is called at each of 80 updates.
+    params = {"loss": Interrupted(from_logits=True), "compile__run_eagerly": True}
+    fitted, other = (
+        classifier(**params, warm_start=True).fit(TEXTS, LABELS) for _ in range(2)
+    )
     assert puts_off(fitted)
     before = fitted.model_.get_state()
+    Interrupted.left = 50
     with pytest.raises(KeyboardInterrupt):
-        fitted.fit(**MANY)
+        fitted.fit(TEXTS, LABELS)
+    assert Interrupted.left == 0
     for found, expected in zip(fitted.model_.get_state(), before, strict=True):
         np.testing.assert_array_equal(found, expected)
+    assert_alike(*(one.fit(TEXTS[:12], LABELS[:12]) for one in (fitted, other)))
+
+
+class ReadsInTraining(keras.callbacks.Callback):
+    """Asks the network after each epoch, with values dropped."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model(np.array([[2, 3, 4]]), training=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model(np.array([[2, 3, 4]]), training=True)
+
+
+@needs_library
+def test_the_best_weights_come_back_whatever_callbacks_read():
+    params = {"epochs": 4, "early_stopping": True, "validation_fraction": 0.2}
+    params |= {"learning_rate": 0.1, "callbacks": [Keeps(), ReadsInTraining()]}
+    # What is learned by heart is of no use for the texts held out.
+    y = np.random.RandomState(0).permutation(MANY["y"])
+    fitted = classifier(**params).fit(MANY["X"], y)
+    callback = fitted.callbacks[0]
+    assert puts_off(fitted)
+    assert fitted.best_epoch_ < len(callback.kept)
+    found = fitted.model_.encoder.embedding.vectors
+    np.testing.assert_array_equal(found, callback.kept[fitted.best_epoch_ - 1])
+
+
+@needs_library
+def test_a_fitted_encoder_stands_in_another_model():
+    fitted = classifier().fit(TEXTS, LABELS)
+    assert puts_off(fitted)
+    encoder = fitted.model_.encoder
+    model = keras.Sequential([encoder, keras.layers.Dense(1)])
+    # Ours as Keras': no row of this embedding is looked up by itself.
+    model.compile(optimizer=Adam(0.01, global_clipnorm=1.0), loss="mse")
+    ids = np.array([[2, 3, 4], [0, 4, 5]])
+    with tf.GradientTape() as tape:
+        scores = model(ids, training=True)
+    gradient = tape.gradient(scores, encoder.embedding.embeddings.value)
+    assert isinstance(gradient, tf.Tensor)
+    model.fit(ids, np.ones((2, 1)), verbose=0)
+
+
+@needs_library
+def test_gradients_of_rows_of_other_layers_are_taken_whole():
+    """As those of Keras' own embedding, where a row may be there twice."""
+    ids, targets = np.array([[1, 2, 2], [3, 2, 1]]), np.ones((2, 1))
+    found = []
+    for kind in (Adam, keras.optimizers.Adam):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Embedding(5, 4), keras.layers.Flatten()]
+        model = keras.Sequential([*layers, keras.layers.Dense(1)])
+        model.compile(optimizer=kind(0.1, global_clipnorm=0.1), loss="mse")
+        model.fit(ids, targets, epochs=3, verbose=0)
+        found.append(np.concatenate([one.ravel() for one in model.get_weights()]))
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+
+
+@needs_library
+def test_what_else_is_asked_of_the_embedding_is_heeded():
+    fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
+    table = fitted.model_.encoder.embedding.embeddings
+    table.constraint = keras.constraints.MaxNorm(0.01, axis=1)
+    fitted.fit(TEXTS, LABELS)
+    assert not puts_off(fitted)
+    norms = np.linalg.norm(fitted.model_.encoder.embedding.vectors, axis=1)
+    assert norms.max() < 0.0101
+
+
+@needs_library
+def test_ids_that_there_are_no_rows_of_are_refused():
+    fitted = classifier().fit(TEXTS, LABELS)
+    table = fitted.model_.encoder.embedding.embeddings
+    deferred = fitted.model_.optimizer.defer_moves(table)
+    for ids in ([-1, 3], [2, table.shape[0]]):
+        with pytest.raises(
+            ValueError, match=r"The table has rows 0 to 12; ids run from"
+        ):
+            deferred.look_up(tf.constant(ids))
 
 
 @needs_library

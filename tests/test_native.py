@@ -24,7 +24,7 @@ from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
-from skrnn.native import arrays, embedding, gru, marks, ngrams, words
+from skrnn.native import adam, arrays, embedding, gru, marks, ngrams, words
 from skrnn.native.arrays import empty, let_go, zeros_given_back
 from skrnn.native.binding import (
     library_with,
@@ -586,6 +586,29 @@ def test_arrays_that_do_not_fit_are_refused():
         embedding.sum_rows(table[:2], *with_padding([0, 0, 0]), 5)
     with pytest.raises(ValueError, match="2 rows have 1 marks of padding"):
         embedding.sum_rows(table[:2], np.zeros(2, np.int32), np.zeros(1, np.uint8), 5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"momentum": np.zeros((5, 3), np.float32)},
+        {"seen": np.zeros(4, np.int32)},
+        {"n_steps": 3},
+        {"slopes": np.zeros((3, 4), np.float32)},
+        {"ids": np.array([-1, 2], np.int32)},
+        {"ids": np.array([1, 5], np.int32)},
+    ],
+)
+def test_rows_that_do_not_fit_a_table_are_not_moved(change):
+    fits = {
+        name: np.ones((5, 4), np.float32) for name in ("table", "momentum", "velocity")
+    }
+    fits |= {"seen": np.zeros(5, np.int32), "ids": np.array([1, 2], np.int32)}
+    fits |= {"sizes": np.ones(2, np.float32), "n_steps": 2, "epsilon": 0.1}
+    fits |= {"betas": (0.9, 0.999), "slopes": np.ones((2, 4), np.float32)}
+    adam.move_rows(**fits)
+    with pytest.raises(ValueError, match=r"do not fit a table of shape \(5, 4\)"):
+        adam.move_rows(**{**fits, **change})
 
 
 def test_a_library_of_another_state_of_the_code_is_not_called():

@@ -62,8 +62,8 @@ WIDE static void move_by_slope(const struct adam *a, int64_t n_columns,
     float size = a->sizes[a->n_steps - 1];
     float of_slope = 1 - a->beta_1, of_square = 1 - a->beta_2, epsilon = a->epsilon;
     for (int64_t j = 0; j < n_columns; j++) {
-        float m = momentum[j] + (slopes[j] - momentum[j]) * of_slope;
-        float v = velocity[j] + (slopes[j] * slopes[j] - velocity[j]) * of_square;
+        float m = a->beta_1 * momentum[j] + of_slope * slopes[j];
+        float v = a->beta_2 * velocity[j] + of_square * (slopes[j] * slopes[j]);
         momentum[j] = m;
         velocity[j] = v;
         table[j] -= size * m / (sqrtf(v) + epsilon);

@@ -72,9 +72,23 @@ def move_rows(
     Returns
     -------
     float32 ndarray of shape (n_rows, width) or None
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit each other.
     """
-    width = table.shape[1]
-    n_rows = len(table) if ids is None else len(ids)
+    n_ids, width = table.shape
+    n_rows = n_ids if ids is None else len(ids)
+    # What would be written beyond an array's end is no error to a compiled function.
+    if not (
+        table.shape == momentum.shape == velocity.shape
+        and len(seen) == n_ids
+        and n_steps <= len(sizes)
+        and (slopes is None or slopes.shape == (n_rows, width))
+        and (ids is None or not n_rows or 0 <= ids.min() <= ids.max() < n_ids)
+    ):
+        raise ValueError(f"The arrays do not fit a table of shape {table.shape}.")
     arguments = _Adam(n_rows, width, n_steps, _most_moves(betas), *betas, epsilon)
     rows = empty((n_rows, width)) if gives else None
     held = point(
