@@ -136,7 +136,8 @@ class DeferredMoves:
         n_ids = self.table.shape[0]
         if ids.size and not 0 <= ids.min() <= ids.max() < n_ids:
             raise ValueError(
-                f"Ids are from {ids.min()} to {ids.max()}, not in {n_ids}."
+                f"The table has rows 0 to {n_ids - 1}; ids run from {ids.min()} to "
+                f"{ids.max()}."
             )
         rows, positions = _distinct(ids.ravel(), n_ids)
         positions = positions.reshape(ids.shape)
