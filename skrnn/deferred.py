@@ -69,6 +69,28 @@ class DeferredMoves:
         for variable, value in zip(self._variables, values, strict=True):
             variable.assign(value)
 
+    def between_epochs(self, callbacks) -> list[keras.callbacks.Callback]:
+        """Let callbacks see the weights of the moment, and change them.
+
+        Parameters
+        ----------
+        callbacks : sequence of keras.callbacks.Callback
+            None of them called at each batch.
+
+        Returns
+        -------
+        list of keras.callbacks.Callback
+            The same between two more, for which moves are put off within an epoch only.
+        """
+        catch_up = keras.callbacks.LambdaCallback(
+            on_test_begin=lambda logs: self.catch_up(),
+            on_epoch_end=lambda epoch, logs: self.catch_up(),
+        )
+        put_off = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: self.put_off()
+        )
+        return [catch_up, *callbacks, put_off]
+
     def look_up(self, ids) -> tuple:
         """Give the rows that ids stand for, as they are after the last update.
 
@@ -175,6 +197,20 @@ class DeferredMoves:
             **self.rule,
             **given,
         )
+
+
+def is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback may look at the weights after each update in training."""
+    hooks = [
+        f"on_{kind}_{end}"
+        for kind in ("batch", "train_batch")
+        for end in ("begin", "end")
+    ]
+    return any(
+        getattr(getattr(callback, hook), "__func__", None)
+        is not getattr(keras.callbacks.Callback, hook)
+        for hook in hooks
+    )
 
 
 def _distinct(ids, n_ids):

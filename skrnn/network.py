@@ -24,7 +24,7 @@ from skrnn.backend import (
 from skrnn.batches import LengthSortedBatches
 from skrnn.compile_arguments import made_anew, without_variables
 from skrnn.compiled import differentiator
-from skrnn.deferred import DeferredMoves
+from skrnn.deferred import DeferredMoves, is_called_each_batch
 from skrnn.encoder import SequenceEncoder
 from skrnn.metrics import of_each_label
 from skrnn.optimizers import Adam
@@ -257,7 +257,7 @@ class SequenceModel(keras.Model):
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
         if deferred is not None and is_looked_at:
-            callbacks = _with_weights_between_epochs(callbacks, deferred)
+            callbacks = deferred.between_epochs(callbacks)
         elif deferred is not None:
             deferred.put_off()
         self._schedule(n_updates if decay else None)
@@ -307,7 +307,7 @@ class SequenceModel(keras.Model):
             or not table.trainable
             or table.regularizer is not None
             or table.constraint is not None
-            or any(map(_is_called_each_batch, callbacks))
+            or any(map(is_called_each_batch, callbacks))
         ):
             return None
         return self.optimizer.defer_moves(table)
@@ -516,34 +516,6 @@ class _NotBuilt:
         if name.startswith("__"):
             raise AttributeError(name)
         refuse_forked_process()
-
-
-def _with_weights_between_epochs(callbacks, deferred: DeferredMoves) -> list:
-    """The same callbacks, for which no move is put off but within an epoch.
-
-    They see the weights of the moment, and what they change is learned on from.
-    """
-    catch_up = keras.callbacks.LambdaCallback(
-        on_test_begin=lambda logs: deferred.catch_up(),
-        on_epoch_end=lambda epoch, logs: deferred.catch_up(),
-    )
-    put_off = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: deferred.put_off()
-    )
-    return [catch_up, *callbacks, put_off]
-
-
-def _is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
-    hooks = [
-        f"on_{kind}_{end}"
-        for kind in ("batch", "train_batch")
-        for end in ("begin", "end")
-    ]
-    return any(
-        getattr(getattr(callback, hook), "__func__", None)
-        is not getattr(keras.callbacks.Callback, hook)
-        for hook in hooks
-    )
 
 
 def _compile(model: SequenceModel, arguments: dict) -> None:
