@@ -256,13 +256,13 @@ class SequenceModel(keras.Model):
         reshuffle = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
-        if deferred is not None and is_looked_at:
-            callbacks = deferred.between_epochs(callbacks)
-        elif deferred is not None:
-            deferred.put_off()
         self._schedule(n_updates if decay else None)
         try:
             self.encoder.embedding.deferred = deferred
+            if deferred is not None and is_looked_at:
+                callbacks = deferred.between_epochs(callbacks)
+            elif deferred is not None:
+                deferred.put_off()
             with gradients_forgotten():
                 return super().fit(
                     feed(batches),
