@@ -44,7 +44,7 @@ def compile_arguments(adam, learning_rate=0.001):
 def our_network(embedding_size, hidden_size, *, gate="hard_sigmoid", precision):
     """Build the network that the stock one of the same sizes is most like.
 
-    Its optimizer is the estimators': the rule is Keras', taken in one pass.
+    Its optimizer is the estimators', whose rule is Keras'.
     """
     return build_network(
         compile_arguments=compile_arguments(OPTIMIZERS["adam"]),

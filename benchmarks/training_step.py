@@ -57,13 +57,15 @@ def as_within_a_fit(model, sequences, targets, batch_size):
     """
     epochs = int(np.ceil(100 * batch_size / len(sequences)))
     fit_our_network(model, sequences, targets, batch_size, epochs=epochs)
-    deferred = None
-    if model.defers_moves:
-        deferred = model.optimizer.defer_moves(model.encoder.embedding.embeddings)
-        deferred.put_off()
+    if not model.defers_moves:
+        yield
+        return
+    embedding = model.encoder.embedding
+    embedding.deferred = model.optimizer.defer_moves(embedding.embeddings)
+    embedding.deferred.put_off()
     yield
-    if deferred is not None:
-        deferred.catch_up()
+    embedding.deferred.catch_up()
+    embedding.deferred = None
 
 
 def matrix_product(size, precision):

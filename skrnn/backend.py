@@ -306,7 +306,8 @@ def copy_of(variable: keras.Variable) -> np.ndarray:
     ndarray of the variable's shape and dtype
     """
     if ON_TENSORFLOW:
-        # A copy. Keras' own way makes NumPy warn that TensorFlow's arrays know none.
+        # `numpy` copies. Keras' own way makes NumPy warn that arrays of TensorFlow know
+        # no `copy`.
         return variable.value.numpy()
     return keras.ops.convert_to_numpy(variable).copy()
 

@@ -110,7 +110,7 @@ class DeferredMoves:
         Raises
         ------
         ValueError
-            If there is no row of some id.
+            If there is no row of some id; in a graph an error of TensorFlow's.
         """
         # TensorFlow keeps what it calls for the process' life.
         held_by_caller = weakref.ref(self)
@@ -182,7 +182,7 @@ class DeferredMoves:
             self.catch_up()
 
     def _begin(self):
-        """Leave the variables behind; nothing else reads what they are assigned."""
+        """Copy the variables' values; until `catch_up` these alone are moved."""
         if self._arrays is None:
             values = map(copy_of, self._variables)
             self._arrays = (*values, np.zeros(self.table.shape[0], np.int32))

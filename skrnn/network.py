@@ -36,9 +36,8 @@ ops = keras.ops
 
 
 # The fewest updates in a row whose moves of the embedding are put off: to copy it, and
-# what Adam keeps of it, and back takes as long as some thirty passes of Adam's. And the
-# fewest where that was traced before: to trace anew takes longer.
-_FEWEST_DEFERRED = (50, 10)
+# what Adam keeps of it, and back takes as long as some thirty passes of Adam's.
+_FEWEST_DEFERRED = 50
 
 
 def one_against_all(scores):
@@ -147,8 +146,9 @@ class SequenceModel(keras.Model):
         has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
         told = of_each_label(arguments) if has_labels else arguments
         super().compile(**{"jit_compile": jit, **told})
-        self._flags_when_traced = self._trainable_flags()
-        self._deferred_when_traced = None
+        # What was compiled for other ways to move the weights, by these.
+        self._compiled = {}
+        self._moved_by = self._trainable_flags(), None
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
@@ -248,11 +248,11 @@ class SequenceModel(keras.Model):
         deferred = self._deferred_moves(
             len(batches) if is_looked_at else n_updates, callbacks
         )
-        traced = self._flags_when_traced, self._deferred_when_traced
-        if (flags, deferred) != traced:
+        if (flags, deferred) != self._moved_by:
             # What was compiled moves the weights that could be moved then, as then.
-            self.train_function = None
-            self._flags_when_traced, self._deferred_when_traced = flags, deferred
+            self._compiled[self._moved_by] = self.train_function
+            self._moved_by = flags, deferred
+            self.train_function = self._compiled.get(self._moved_by)
         reshuffle = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
@@ -283,7 +283,7 @@ class SequenceModel(keras.Model):
     @property
     def defers_moves(self) -> bool:
         """Whether the last training put moves of the embedding off."""
-        return self._deferred_when_traced is not None
+        return self._moved_by[1] is not None
 
     def _deferred_moves(self, n_updates, callbacks) -> DeferredMoves | None:
         """What puts moves of the embedding off, if nothing needs it after each update.
@@ -302,7 +302,8 @@ class SequenceModel(keras.Model):
             or not self.optimizer.built
             or not ON_TENSORFLOW
             or sees_gpu()
-            or n_updates < _FEWEST_DEFERRED[self.defers_moves]
+            or n_updates < _FEWEST_DEFERRED
+            # TensorFlow may begin a step before the last one is done.
             or self.steps_per_execution != 1
             or not table.trainable
             or table.regularizer is not None
@@ -325,6 +326,7 @@ class SequenceModel(keras.Model):
             optimizer.learning_rate = new
             # What was compiled has the old one in it.
             self.train_function = None
+            self._compiled = {}
 
     def predict(self, x: Sequences) -> np.ndarray:
         """Scores of many texts.

@@ -15,12 +15,13 @@ if ON_TENSORFLOW:
 
 @keras.saving.register_keras_serializable("skrnn")
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, its update one pass over the weights on TensorFlow.
+    """Keras' Adam, its update at most one pass over the weights on TensorFlow.
 
     The formula is the same; results differ from Keras' by rounding only.
 
     Adam moves every row of an embedding at every step, whether its token was there
-    or not: Keras takes about ten passes over the table. `defer_moves` leaves them out.
+    or not: Keras takes about ten passes over the table, here it is one, and
+    `defer_moves` leaves that out, too.
     """
 
     _deferred = None

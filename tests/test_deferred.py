@@ -5,18 +5,21 @@ import pickle
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from corpus import LABELS, TEXTS, TINY, assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import skrnn.native.adam
 from skrnn import RNNTextClassifier
+from skrnn._keras import ON_TENSORFLOW
 from skrnn.optimizers import Adam
 
-needs_library = pytest.mark.skipif(
-    skrnn.native.adam.LIBRARY is None,
-    reason="nothing was compiled for this processor: no move is put off",
+if ON_TENSORFLOW:
+    import tensorflow as tf
+
+pytestmark = pytest.mark.skipif(
+    not ON_TENSORFLOW or skrnn.native.adam.LIBRARY is None,
+    reason="TensorFlow alone puts moves off, and where rows' moves were compiled",
 )
 
 
@@ -37,6 +40,19 @@ def puts_off(fitted):
     return fitted.model_.defers_moves
 
 
+@pytest.fixture
+def calls(monkeypatch):
+    """For each call that moves rows, whether it moved all of them."""
+    calls, move_rows = [], skrnn.native.adam.move_rows
+
+    def noted(*arrays, ids, **given):
+        calls.append(ids is None)
+        return move_rows(*arrays, ids=ids, **given)
+
+    monkeypatch.setattr(skrnn.native.adam, "move_rows", noted)
+    return calls
+
+
 def dense_adam(table, updates, *, betas, epsilon):
     """Give a table and its averages after updates, each row moved at each of them."""
     beta_1, beta_2 = betas
@@ -51,7 +67,6 @@ def dense_adam(table, updates, *, betas, epsilon):
     return table, momentum, velocity
 
 
-@needs_library
 @settings(max_examples=40, deadline=None)
 @given(
     width=st.integers(1, 300),
@@ -120,7 +135,6 @@ def assert_alike(one, other):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
-@needs_library
 @pytest.mark.parametrize(
     "params",
     [
@@ -143,7 +157,56 @@ def test_a_fit_is_that_of_kerass_adam(params):
     assert_alike(put_off, expected)
 
 
-@needs_library
+def test_all_rows_are_moved_once_a_fit_or_an_epoch(calls):
+    classifier().fit(TEXTS, LABELS)
+    # Read and moved at each of 80 updates, and all together at the end.
+    assert len(calls) == 161
+    assert np.flatnonzero(calls).tolist() == [160]
+    calls.clear()
+    classifier(epochs=2, callbacks=[Keeps()]).fit(**MANY)
+    assert np.flatnonzero(calls).tolist() == [128, 257]
+    calls.clear()
+    # Too few updates in a row.
+    classifier(epochs=3).fit(TEXTS, LABELS)
+    classifier(callbacks=[Keeps()]).fit(TEXTS, LABELS)
+    assert not calls
+
+
+def test_few_updates_are_the_same_after_many_and_from_a_file():
+    one = classifier(warm_start=True).fit(TEXTS, LABELS)
+    other = pickle.loads(pickle.dumps(one))
+    for fitted in (one, other):
+        fitted.partial_fit(TEXTS, LABELS)
+        assert not puts_off(fitted)
+    assert_same_model(one, other)
+
+
+def test_nothing_is_traced_again_for_parts_of_many_and_of_few():
+    fitted = classifier().fit(TEXTS, LABELS)
+    of_many, of_few = (TEXTS * 4, [*LABELS] * 4), (TEXTS, LABELS)
+    compiled = []
+    for part in (of_many, of_few) * 2:
+        fitted.partial_fit(*part)
+        assert puts_off(fitted) == (part is of_many)
+        compiled.append(fitted.model_.train_function)
+    assert compiled[0] is compiled[2]
+    assert compiled[1] is compiled[3]
+    assert compiled[0] is not compiled[1]
+
+
+def test_a_rule_that_was_changed_is_heeded():
+    fits = []
+    for one in (classifier, dense):
+        fitted = one(warm_start=True).fit(TEXTS, LABELS)
+        optimizer = fitted.model_.optimizer
+        optimizer.beta_1, optimizer.epsilon = 0.5, 0.01
+        # What Keras compiled for its own has the old ones in it.
+        fitted.model_.train_function = None
+        fits.append(fitted.fit(TEXTS, LABELS))
+    assert puts_off(fits[0])
+    assert_alike(*fits)
+
+
 @pytest.mark.parametrize(
     "clipping",
     [{"clipnorm": 0.01}, {"clipvalue": 0.001}, {"global_clipnorm": 0.01}, {}],
@@ -157,7 +220,6 @@ def test_gradients_are_clipped_as_keras_does(clipping):
     assert_alike(put_off, classifier(optimizer=optimizer).fit(TEXTS, LABELS))
 
 
-@needs_library
 @pytest.mark.parametrize(
     "asked",
     [
@@ -209,7 +271,6 @@ class Doubles(keras.callbacks.Callback):
 MANY = {"X": TEXTS * 4, "y": list(LABELS) * 4}
 
 
-@needs_library
 @pytest.mark.parametrize("kind", [Keeps, KeepsEach])
 def test_callbacks_see_the_weights_of_the_moment(kind):
     seen = []
@@ -222,7 +283,6 @@ def test_callbacks_see_the_weights_of_the_moment(kind):
     np.testing.assert_allclose(*seen, rtol=1e-3, atol=1e-4)
 
 
-@needs_library
 def test_callbacks_may_change_the_weights():
     put_off, expected = (
         one(epochs=2, callbacks=[Doubles()]).fit(**MANY) for one in (classifier, dense)
@@ -231,7 +291,6 @@ def test_callbacks_may_change_the_weights():
     assert_alike(put_off, expected)
 
 
-@needs_library
 def test_early_stopping_sees_the_weights_of_the_moment():
     params = {"epochs": 6, "n_iter_no_change": 1, "validation_fraction": 0.2}
     params |= {"early_stopping": True, "learning_rate": 0.03}
@@ -247,7 +306,6 @@ def test_early_stopping_sees_the_weights_of_the_moment():
     assert_alike(put_off, expected)
 
 
-@needs_library
 def test_fits_repeat_go_on_and_travel():
     one, other = (classifier(warm_start=True).fit(TEXTS, LABELS) for _ in range(2))
     assert puts_off(one)
@@ -263,7 +321,6 @@ def test_fits_repeat_go_on_and_travel():
     assert_same_model(one, travelled)
 
 
-@needs_library
 def test_a_frozen_embedding_stays():
     fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
     before = fitted.model_.encoder.embedding.vectors
@@ -285,7 +342,6 @@ class Interrupted(keras.losses.BinaryCrossentropy):
         return super().call(y_true, y_pred)
 
 
-@needs_library
 def test_a_fit_that_is_broken_off_is_undone():
     # Eagerly the loss is called at each of 80 updates.
     params = {"loss": Interrupted(from_logits=True), "compile__run_eagerly": True}
@@ -313,7 +369,6 @@ class ReadsInTraining(keras.callbacks.Callback):
         self.model(np.array([[2, 3, 4]]), training=True)
 
 
-@needs_library
 def test_the_best_weights_come_back_whatever_callbacks_read():
     params = {"epochs": 4, "early_stopping": True, "validation_fraction": 0.2}
     params |= {"learning_rate": 0.1, "callbacks": [Keeps(), ReadsInTraining()]}
@@ -327,7 +382,6 @@ def test_the_best_weights_come_back_whatever_callbacks_read():
     np.testing.assert_array_equal(found, callback.kept[fitted.best_epoch_ - 1])
 
 
-@needs_library
 def test_a_fitted_encoder_stands_in_another_model():
     fitted = classifier().fit(TEXTS, LABELS)
     assert puts_off(fitted)
@@ -343,7 +397,6 @@ def test_a_fitted_encoder_stands_in_another_model():
     model.fit(ids, np.ones((2, 1)), verbose=0)
 
 
-@needs_library
 def test_gradients_of_rows_of_other_layers_are_taken_whole():
     """As those of Keras' own embedding, where a row may be there twice."""
     ids, targets = np.array([[1, 2, 2], [3, 2, 1]]), np.ones((2, 1))
@@ -358,7 +411,6 @@ def test_gradients_of_rows_of_other_layers_are_taken_whole():
     np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
 
 
-@needs_library
 def test_what_else_is_asked_of_the_embedding_is_heeded():
     fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
     table = fitted.model_.encoder.embedding.embeddings
@@ -369,7 +421,6 @@ def test_what_else_is_asked_of_the_embedding_is_heeded():
     assert norms.max() < 0.0101
 
 
-@needs_library
 def test_ids_that_there_are_no_rows_of_are_refused():
     fitted = classifier().fit(TEXTS, LABELS)
     table = fitted.model_.encoder.embedding.embeddings
@@ -381,19 +432,21 @@ def test_ids_that_there_are_no_rows_of_are_refused():
             deferred.look_up(tf.constant(ids))
 
 
-@needs_library
 @pytest.mark.parametrize("eagerly", [True, False])
-def test_an_update_by_itself_moves_the_variables(eagerly):
+def test_an_update_by_itself_moves_the_variables(eagerly, calls):
     """As by whoever trains the network's batches on their own."""
-    batch = np.array([[2, 3, 4], [0, 4, 5]]), np.array([[0.0], [1.0]], np.float32)
+    ids = np.array([[2, 3, 4], [0, 4, 5]], np.int32)
+    # As a fit hands them over, so that what was compiled for it is called.
+    batch = ids, np.array([[0.0], [1.0]], np.float32), np.ones(2, np.float32)
     states = []
     for one in (classifier, dense):
         fitted = one(compile__run_eagerly=eagerly).fit(TEXTS, LABELS)
         assert puts_off(fitted) == (one is classifier)
+        calls.clear()
         for _ in range(3):
             fitted.model_.train_on_batch(*batch)
+        # Each time a move, and then all there are: none is put off.
+        assert calls == ([False, True] * 3 if puts_off(fitted) and not eagerly else [])
         states.append(fitted.model_.get_state())
-        # Outside of training nothing is put off.
-        assert fitted.model_(batch[0], training=True).shape == (2, 1)
     for found, expected in zip(*states, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)

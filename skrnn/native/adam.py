@@ -42,7 +42,7 @@ def move_rows(
 
     Parameters
     ----------
-    table, momentum, velocity : float32 ndarrays of shape (n_ids, width)
+    table, momentum, velocity : float32 ndarrays of shape (n_ids, width), in C order
         The weights, and what Adam averages.
 
     seen : int32 ndarray of shape (n_ids,)
@@ -85,7 +85,7 @@ def move_rows(
         table.shape == momentum.shape == velocity.shape
         and len(seen) == n_ids
         and n_steps <= len(sizes)
-        and (slopes is None or slopes.shape == (n_rows, width))
+        and (slopes is None or (slopes.shape == (n_rows, width) and n_steps))
         and (ids is None or not n_rows or 0 <= ids.min() <= ids.max() < n_ids)
     ):
         raise ValueError(f"The arrays do not fit a table of shape {table.shape}.")
@@ -115,6 +115,6 @@ def _most_moves(betas) -> int:
     factor = betas[0] / np.sqrt(betas[1]) if betas[1] else np.inf
     if factor >= 1:
         return 2**31
-    # Of 316 for the default rates the last is a share of 2^-48 of the first: step sizes
+    # Of 318 for the default rates the last is a share of 2^-48 of the first: step sizes
     # that grow a thousandfold meanwhile leave it below a float's precision.
     return int(np.ceil(np.log(2.0**-48) / np.log(factor))) if factor else 0
