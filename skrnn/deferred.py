@@ -10,6 +10,7 @@ import numpy as np
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import copy_of
 from skrnn.native import adam
+from skrnn.native.arrays import empty
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -48,26 +49,22 @@ class DeferredMoves:
         self.rule = {"betas": betas, "epsilon": epsilon}
         self._variables = (table, momentum, velocity)
         self._puts_off = False
-        # The variables' values, and the number of updates that each row has seen.
+        # The variables' memory, and the number of updates that each row has seen.
         self._arrays = None
         self._sizes = np.empty(0, np.float32)
         self._n_steps = 0
 
     def put_off(self) -> None:
-        """Leave the variables behind from the next update on, until `catch_up`."""
+        """Leave rows behind from the next update on, until `catch_up`."""
         self._puts_off = True
 
     def catch_up(self) -> None:
-        """Make all moves, give the variables what has come of them, put none off."""
+        """Make all moves that were put off, and put none off any more."""
         self._puts_off = False
         if self._arrays is None:
             return
         self._move_rows(None)
-        *values, _ = self._arrays
-        # Let go of: the variables may take the arrays' own memory.
         self._arrays = None
-        for variable, value in zip(self._variables, values, strict=True):
-            variable.assign(value)
 
     def between_epochs(self, callbacks) -> list[keras.callbacks.Callback]:
         """Let callbacks see the weights of the moment, and change them.
@@ -182,10 +179,14 @@ class DeferredMoves:
             self.catch_up()
 
     def _begin(self):
-        """Copy the variables' values; until `catch_up` these alone are moved."""
+        """Give the variables memory of our own, whose rows are moved in place.
+
+        A copy, for others may hold what the variables held. None holds what they hold
+        from now on before `catch_up`, after which it is not changed any more.
+        """
         if self._arrays is None:
-            values = map(copy_of, self._variables)
-            self._arrays = (*values, np.zeros(self.table.shape[0], np.int32))
+            arrays = [_own_memory(variable) for variable in self._variables]
+            self._arrays = (*arrays, np.zeros(self.table.shape[0], np.int32))
             self._n_steps = 0
 
     def _move_rows(self, rows, **given):
@@ -211,6 +212,13 @@ def is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
         is not getattr(keras.callbacks.Callback, hook)
         for hook in hooks
     )
+
+
+def _own_memory(variable):
+    array = empty(variable.shape)
+    np.copyto(array, copy_of(variable))
+    variable.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
+    return array
 
 
 def _distinct(ids, n_ids):

@@ -330,6 +330,24 @@ def test_a_frozen_embedding_stays():
     np.testing.assert_array_equal(fitted.model_.encoder.embedding.vectors, before)
 
 
+def test_what_others_hold_of_the_weights_stays():
+    fitted = classifier(warm_start=True, epochs=8).fit(TEXTS, LABELS)
+    table = fitted.model_.encoder.embedding.embeddings
+    held, copies = [], []
+    for _ in range(3):
+        # TensorFlow's tensor is the variable's memory, until that is written.
+        held.append(tf.convert_to_tensor(table.value))
+        copies.append(np.array(table.value))
+        fitted.fit(TEXTS, LABELS)
+        assert puts_off(fitted)
+        assert np.abs(table.value - copies[-1]).max() > 0
+    # And by an update that moves all rows.
+    fitted.partial_fit(TEXTS[:4], LABELS[:4])
+    assert not puts_off(fitted)
+    for one, copy in zip(held, copies, strict=True):
+        np.testing.assert_array_equal(one, copy)
+
+
 class Interrupted(keras.losses.BinaryCrossentropy):
     """Broken off within an epoch, when it was called so many times."""
 
