@@ -35,8 +35,8 @@ from skrnn.sequences import Sequences
 ops = keras.ops
 
 
-# The fewest updates in a row whose moves of the embedding are put off: to copy it, and
-# what Adam keeps of it, and back takes as long as some thirty passes of Adam's.
+# The fewest updates in a row whose moves of the embedding are put off: before these it
+# is copied, and what Adam keeps of it.
 _FEWEST_DEFERRED = 50
 
 

@@ -8,6 +8,7 @@ import pytest
 from corpus import LABELS, TEXTS, TINY, assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kernels import needs_kernels
 
 import skrnn.native.adam
 from skrnn import RNNTextClassifier
@@ -17,10 +18,7 @@ from skrnn.optimizers import Adam
 if ON_TENSORFLOW:
     import tensorflow as tf
 
-pytestmark = pytest.mark.skipif(
-    not ON_TENSORFLOW or skrnn.native.adam.LIBRARY is None,
-    reason="TensorFlow alone puts moves off, and where rows' moves were compiled",
-)
+pytestmark = needs_kernels
 
 
 def classifier(**params):
@@ -148,7 +146,7 @@ def assert_alike(one, other):
         {"epochs": 2},
     ],
 )
-def test_a_fit_is_that_of_kerass_adam(params):
+def test_a_fit_is_that_of_adam_of_keras(params):
     put_off, expected = (
         one(**params).fit(TEXTS, LABELS) for one in (classifier, dense)
     )
@@ -405,7 +403,7 @@ def test_a_fitted_encoder_stands_in_another_model():
     assert puts_off(fitted)
     encoder = fitted.model_.encoder
     model = keras.Sequential([encoder, keras.layers.Dense(1)])
-    # Ours as Keras': no row of this embedding is looked up by itself.
+    # By itself our Adam puts nothing off.
     model.compile(optimizer=Adam(0.01, global_clipnorm=1.0), loss="mse")
     ids = np.array([[2, 3, 4], [0, 4, 5]])
     with tf.GradientTape() as tape:

@@ -2,8 +2,6 @@
 
 import functools
 import pickle
-import platform
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +12,13 @@ import pytest
 from corpus import assert_same_model
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kernels import needs_kernels
 from test_encoder import N_IDS, an_encoder
 from test_layers import N_FEATURES, a_layer, gradients, inputs, run, text_by_text, twin
 from test_memory import resident_mib
 
 from skrnn import RNNTextClassifier
-from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn._keras import keras
 from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
@@ -32,17 +31,7 @@ from skrnn.native.binding import (
 )
 from skrnn.sequences import PADDING_ID
 
-# Such processors without AVX2 are rare enough to be told of.
-IS_COMPILED = (
-    platform.machine() == "x86_64"
-    and sys.platform == "linux"
-    and (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"))
-)
-
-pytestmark = pytest.mark.skipif(
-    not ON_TENSORFLOW or not (gru.KERNELS or IS_COMPILED),
-    reason="TensorFlow alone calls kernels, and here none was compiled",
-)
+pytestmark = needs_kernels
 
 STEEPNESS = {"hard_sigmoid": None, "steep_sigmoid": 3.75, "sigmoid": 1.0}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 
 import numpy as np
 
@@ -107,6 +108,7 @@ def move_rows(
     return rows
 
 
+@functools.cache
 def _most_moves(betas) -> int:
     """Of how many updates in a row without a gradient the moves can be seen.
 
@@ -114,7 +116,7 @@ def _most_moves(betas) -> int:
     """
     factor = betas[0] / np.sqrt(betas[1]) if betas[1] else np.inf
     if factor >= 1:
-        return 2**31
+        return 2**31  # all of them
     # Of 318 for the default rates the last is a share of 2^-48 of the first: step sizes
     # that grow a thousandfold meanwhile leave it below a float's precision.
     return int(np.ceil(np.log(2.0**-48) / np.log(factor))) if factor else 0
