@@ -31,6 +31,10 @@ from _networks import (
 )
 
 from skrnn._keras import keras
+from skrnn.backend import sizes_an_octave
+from skrnn.batches import LengthSortedBatches
+from skrnn.native_training import NativeTraining, trains_natively
+from skrnn.threads import one_blas_thread
 
 ops = keras.ops
 
@@ -49,23 +53,23 @@ def over_batches(step, ids, targets, batch_size):
 
 
 @contextlib.contextmanager
-def as_within_a_fit(model, sequences, targets, batch_size):
-    """Let our network take its steps as in the middle of a fit.
-
-    Where it puts moves of the embedding off, `train_on_batch` by itself would copy the
-    table at each step, as a fit does once.
-    """
-    epochs = int(np.ceil(100 * batch_size / len(sequences)))
-    fit_our_network(model, sequences, targets, batch_size, epochs=epochs)
-    if not model.defers_moves:
-        yield
+def our_steps(model, sequences, targets, batch_size):
+    """Lend a callable that trains our network on the next batch, as a fit does."""
+    if not trains_natively(model, []):
+        ids = sequences.padded()
+        yield over_batches(model.train_on_batch, ids, targets, batch_size)
         return
-    embedding = model.encoder.embedding
-    embedding.deferred = model.optimizer.defer_moves(embedding.embeddings)
-    embedding.deferred.put_off()
-    yield
-    embedding.deferred.catch_up()
-    embedding.deferred = None
+    batches = LengthSortedBatches(
+        sequences,
+        targets,
+        np.ones(len(sequences), np.float32),
+        batch_size=batch_size,
+        sizes_an_octave=sizes_an_octave(model.encoder.implementation),
+    )
+    training = NativeTraining(model, batches, is_looked_at=False)
+    with one_blas_thread():
+        yield lambda: training(None)
+    training.finish()
 
 
 def matrix_product(size, precision):
@@ -118,10 +122,7 @@ def measure(embedding_size, hidden_size, batch_size, arguments):
     }
     stock = stock_network(*sizes)
     case = (ids, targets, batch_size)
-    train = {
-        name: over_batches(model.train_on_batch, *case)
-        for name, model in {**ours, "keras": stock}.items()
-    }
+    train = {"keras": over_batches(stock.train_on_batch, *case)}
     predict = {
         **{name: partial(model.predict, sequences) for name, model in ours.items()},
         "keras": partial(stock.predict, ids, batch_size=batch_size, verbose=0),
@@ -140,8 +141,9 @@ def measure(embedding_size, hidden_size, batch_size, arguments):
     }
 
     with contextlib.ExitStack() as stack:
-        for model in ours.values():
-            stack.enter_context(as_within_a_fit(model, sequences, targets, batch_size))
+        for name, model in ours.items():
+            steps = our_steps(model, sequences, targets, batch_size)
+            train[name] = stack.enter_context(steps)
         seconds = take_turns({**train, **products}, arguments.pairs, n_warm_up=3)
     operations = 18 * sum(sizes) * hidden_size * batch_size * arguments.steps
     for name, rival in itertools.product(ours, rivals):

@@ -11,6 +11,7 @@ import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.native import embedding, gru
+from skrnn.native.arrays import empty
 
 if ON_TENSORFLOW:
     import tensorflow as tf
@@ -312,6 +313,49 @@ def copy_of(variable: keras.Variable) -> np.ndarray:
     return keras.ops.convert_to_numpy(variable).copy()
 
 
+def memory_of(variable: keras.Variable) -> np.ndarray:
+    """Give a variable memory of NumPy's, with its values; on TensorFlow.
+
+    What it held before stays as it is for whoever holds that, too.
+
+    Parameters
+    ----------
+    variable : keras.Variable
+        Built, of float32.
+
+    Returns
+    -------
+    ndarray of the variable's shape
+        What is written there is the variable's value.
+    """
+    array = empty(tuple(variable.shape))
+    np.copyto(array, copy_of(variable))
+    variable.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
+    return array
+
+
+def uniform(shape: tuple[int, ...], seed: np.ndarray) -> np.ndarray:
+    """Draw what TensorFlow's dropout compares its rate with.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        How many numbers to draw.
+
+    seed : int64 ndarray of shape (2,)
+        The state of a `keras.random.SeedGenerator`.
+
+    Returns
+    -------
+    float32 ndarray
+        From 0 to below 1.
+    """
+    # As Keras makes seeds narrower.
+    narrow = (seed % (np.iinfo(np.int32).max - 1)).astype(np.int32)
+    # The operation itself: the public function wraps it in several others.
+    return tf.raw_ops.StatelessRandomUniform(shape=shape, seed=narrow).numpy()
+
+
 @contextlib.contextmanager
 def gradients_forgotten():
     """Let go of the custom gradients that are traced meanwhile.
@@ -365,6 +409,14 @@ def apply_adam(
         epsilon=epsilon,
         grad=gradient,
     )
+
+
+def count(n_batches: int):
+    """What `keras.Model.fit` counts batches by that are not handed over to it.
+
+    On TensorFlow.
+    """
+    return tf.data.Dataset.range(n_batches)
 
 
 def feed(batches: keras.utils.PyDataset):

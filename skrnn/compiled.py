@@ -151,6 +151,52 @@ def row_predictor(
     return with_tables_of
 
 
+def judge(
+    model: keras.Model, targets: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, dict]]:
+    """Compile what a model's loss and metrics say of its scores; on TensorFlow.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+
+    targets : ndarray of shape (n_texts, ...)
+        Some, of which the dtype counts, and the shape of a text's.
+
+    Returns
+    -------
+    callable
+        ``judge(targets, scores, sample_weight)`` gives the loss' derivatives by the
+        scores, of their shape, and loss and metrics so far, a dict of tensors.
+    """
+
+    def compute(targets, scores, weight):
+        with tf.GradientTape() as tape:
+            tape.watch(scores)
+            loss = model.compute_loss(
+                y=targets, y_pred=scores, sample_weight=weight, training=True
+            )
+        # The first is the loss' own.
+        model.metrics[0].update_state(loss, sample_weight=tf.shape(scores)[0])
+        logs = model.compute_metrics(None, targets, scores, sample_weight=weight)
+        return tape.gradient(loss, scores), logs
+
+    floatx = keras.config.floatx()
+    run = _Traced(
+        compute,
+        tf.TensorSpec((None, *targets.shape[1:]), targets.dtype),
+        tf.TensorSpec((None, model.head.units), floatx),
+        tf.TensorSpec((None,), floatx),
+    )
+
+    def judge(targets, scores, weight):
+        slopes, logs = run(*map(tf.constant, (targets, scores, weight)))
+        return slopes.numpy(), logs
+
+    return judge
+
+
 def differentiator(
     function: Callable, width: int
 ) -> Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]:

@@ -33,8 +33,6 @@ class Embedding(keras.layers.Layer):
         self.n_ids = n_ids
         self.size = size
         self.seed = seed
-        # A `DeferredMoves`, while a fit puts moves of rows off.
-        self.deferred = None
 
     def build(self, input_shape):
         self.embeddings = self.add_weight(
@@ -48,42 +46,23 @@ class Embedding(keras.layers.Layer):
         """A copy of the vectors, shape (n_ids, size)."""
         return copy_of(self.embeddings)
 
-    def read(self, ids, training=False):
-        """What to look up in, and where the vectors stand there.
+    def call(self, ids):
+        """Vectors of shape (steps, batch, size).
 
         Parameters
         ----------
-        ids : integer tensor of shape (steps, batch)
+        ids : int32 tensor of shape (steps, batch)
             Rows of the table.
-
-        training : bool, default=False
-            Whether an update follows.
-
-        Returns
-        -------
-        table : tensor of shape (n_rows, size)
-            The whole table, or those of its rows that the ids stand for.
-
-        rows : int32 tensor of shape (steps, batch)
-            The rows there.
         """
-        ids = ops.cast(ids, "int32")
-        if training and self.deferred is not None:
-            return self.deferred.look_up(ids)
-        return ops.convert_to_tensor(self.embeddings), ids
-
-    def call(self, ids, training=False):
-        """Vectors of shape (steps, batch, size); see `read`."""
-        table, rows = self.read(ids, training)
         if not ON_TENSORFLOW:
-            return ops.take(table, rows, axis=0)
+            return ops.take(self.embeddings, ids, axis=0)
 
         def look_up(table):
             def gradient(upstream):
-                vectors = ops.reshape(upstream, (-1, self.size))
-                n_rows = ops.shape(table)[0]
-                return ops.segment_sum(vectors, ops.reshape(rows, (-1,)), n_rows)
+                rows = ops.reshape(upstream, (-1, self.size))
+                ids_of_rows = ops.cast(ops.reshape(ids, (-1,)), "int32")
+                return ops.segment_sum(rows, ids_of_rows, self.n_ids)
 
-            return ops.take(table, rows, axis=0), gradient
+            return ops.take(table, ids, axis=0), gradient
 
-        return custom_gradient(look_up, table)
+        return custom_gradient(look_up, self.embeddings)

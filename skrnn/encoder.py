@@ -181,13 +181,13 @@ class SequenceEncoder(keras.Model):
         ids = ops.transpose(ids)
         padding = ops.equal(ids, PADDING_ID)
         if self.implementation != "native":
-            x = self.embedding(ids, training=training)
-            return self.read(x, padding, training=training)
+            return self.read(self.embedding(ids), padding, training=training)
         # The kernel looks vectors up as it comes to them: all tokens' at once, and
         # their products with a mask, would be written only to be read.
-        table, rows = self.embedding.read(ids, training)
+        table = ops.convert_to_tensor(self.embedding.embeddings)
         masks = self._masks(padding) if training else {}
-        return self._read(rows, padding, masks, training, table=table)
+        row_ids = ops.cast(ids, "int32")
+        return self._read(row_ids, padding, masks, training, table=table)
 
     def read(self, x, padding, training=False):
         """Representations of texts whose tokens are given as vectors.

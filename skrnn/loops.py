@@ -266,7 +266,7 @@ def native_backward(*, options: dict, **tensors):
     return gradients
 
 
-def native_sums(vectors, ids, padding, n_sums):
+def native_sums(vectors, ids, padding, n_sums: int):
     """Sum the vectors that have an id in common; see `skrnn.native.embedding.sum_rows`.
 
     Parameters
@@ -280,7 +280,7 @@ def native_sums(vectors, ids, padding, n_sums):
     padding : uint8 tensor of shape (steps, batch)
         1 at steps that hold no token, whose vectors are left out.
 
-    n_sums : int, or int tensor
+    n_sums : int
         The number of sums.
 
     Returns
@@ -292,10 +292,9 @@ def native_sums(vectors, ids, padding, n_sums):
         "vectors": tf.reshape(vectors, (-1, width)),
         "ids": tf.reshape(ids, (-1,)),
         "padding": tf.reshape(padding, (-1,)),
-        "n_sums": tf.convert_to_tensor(n_sums),
     }
-    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors)
-    sums.set_shape((n_sums if isinstance(n_sums, int) else None, width))
+    sums = _once_differentiated(embedding.sum_rows, tf.float32, tensors, n_sums=n_sums)
+    sums.set_shape((n_sums, width))
     return sums
 
 

@@ -99,8 +99,9 @@ class NativeGRU:
                 upstream=upstream, options=options, **read, **dict(all_made)
             )
             if "rows" in looked_up:
-                n_rows = ops.shape(inputs)[0]
-                of_inputs = native_sums(of_inputs, looked_up["rows"], padding, n_rows)
+                of_inputs = native_sums(
+                    of_inputs, looked_up["rows"], padding, inputs.shape[0]
+                )
             return (
                 of_inputs,
                 of_kernel,

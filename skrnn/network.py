@@ -4,40 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
-from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn._keras import keras
 from skrnn.backend import (
     copy_of,
+    count,
     feed,
     gradients_forgotten,
     is_forked_process,
     jit_compile,
     refuse_forked_process,
-    sees_gpu,
     sizes_an_octave,
     values_a_batch,
 )
 from skrnn.batches import LengthSortedBatches
 from skrnn.compile_arguments import made_anew, without_variables
-from skrnn.compiled import differentiator
-from skrnn.deferred import DeferredMoves, is_called_each_batch
+from skrnn.compiled import differentiator, judge
 from skrnn.encoder import SequenceEncoder
 from skrnn.metrics import of_each_label
-from skrnn.optimizers import Adam
+from skrnn.native_training import NativeTraining, trains_natively
 from skrnn.prediction import Predictor
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import Sequences
+from skrnn.threads import one_blas_thread
 
 ops = keras.ops
-
-
-# The fewest updates in a row whose moves of the embedding are put off: before these it
-# is copied, and what Adam keeps of it.
-_FEWEST_DEFERRED = 50
 
 
 def one_against_all(scores):
@@ -75,6 +70,12 @@ class SequenceModel(keras.Model):
 
     seed : int
         Fixes the head's initial weights and the dropout masks.
+
+    Attributes
+    ----------
+    trained_natively : bool
+        Whether the last training was `skrnn.native_training`'s, and not that of a graph
+        that Keras compiles.
     """
 
     def __init__(
@@ -146,9 +147,8 @@ class SequenceModel(keras.Model):
         has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
         told = of_each_label(arguments) if has_labels else arguments
         super().compile(**{"jit_compile": jit, **told})
-        # What was compiled for other ways to move the weights, by these.
-        self._compiled = {}
-        self._moved_by = self._trainable_flags(), None
+        self._flags_when_traced = self._trainable_flags()
+        self._judges, self.trained_natively = {}, False
         # Anew, for whether they run eagerly may have changed.
         self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
@@ -242,30 +242,25 @@ class SequenceModel(keras.Model):
                 "With JAX Keras trains all weights or none: a layer of `model_` is "
                 "frozen. Set its `trainable` to True, or take another backend."
             )
+        if flags != self._flags_when_traced:
+            # What was compiled moves the weights that could be moved then.
+            self.train_function = None
+            self._flags_when_traced = flags
         n_updates = len(batches) * (epochs - initial_epoch)
-        # Others may look at the weights after each epoch, and change them.
-        is_looked_at = bool(callbacks) or validation_data is not None
-        deferred = self._deferred_moves(
-            len(batches) if is_looked_at else n_updates, callbacks
-        )
-        if (flags, deferred) != self._moved_by:
-            # What was compiled moves the weights that could be moved then, as then.
-            self._compiled[self._moved_by] = self.train_function
-            self._moved_by = flags, deferred
-            self.train_function = self._compiled.get(self._moved_by)
         reshuffle = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
         self._schedule(n_updates if decay else None)
+        self.trained_natively = trains_natively(self, callbacks)
+        if self.trained_natively:
+            is_looked_at = bool(callbacks) or validation_data is not None
+            feeding = self._native_training(batches, is_looked_at=is_looked_at)
+        else:
+            feeding = contextlib.nullcontext(feed(batches))
         try:
-            self.encoder.embedding.deferred = deferred
-            if deferred is not None and is_looked_at:
-                callbacks = deferred.between_epochs(callbacks)
-            elif deferred is not None:
-                deferred.put_off()
-            with gradients_forgotten():
+            with gradients_forgotten(), feeding as data:
                 return super().fit(
-                    feed(batches),
+                    data,
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
@@ -276,42 +271,25 @@ class SequenceModel(keras.Model):
         finally:
             # Where a callback had this fit begin, which Keras keeps for all later ones.
             self._initial_epoch = None
-            self.encoder.embedding.deferred = None
-            if deferred is not None:
-                deferred.catch_up()
 
-    @property
-    def defers_moves(self) -> bool:
-        """Whether the last training put moves of the embedding off."""
-        return self._moved_by[1] is not None
+    @contextlib.contextmanager
+    def _native_training(self, batches, *, is_looked_at: bool):
+        """Let the kernel make the updates, in place of what Keras compiles."""
+        training = NativeTraining(self, batches, is_looked_at=is_looked_at)
+        compiled, self.train_function = self.train_function, training
+        try:
+            with one_blas_thread():
+                yield count(len(batches))
+        finally:
+            self.train_function = compiled
+            training.finish()
 
-    def _deferred_moves(self, n_updates, callbacks) -> DeferredMoves | None:
-        """What puts moves of the embedding off, if nothing needs it after each update.
-
-        Parameters
-        ----------
-        n_updates : int
-            How many are made before something may look at the weights.
-
-        callbacks : sequence of keras.callbacks.Callback
-            What may.
-        """
-        table = self.encoder.embedding.embeddings
-        if (
-            type(self.optimizer) is not Adam
-            or not self.optimizer.built
-            or not ON_TENSORFLOW
-            or sees_gpu()
-            or n_updates < _FEWEST_DEFERRED
-            # TensorFlow may begin a step before the last one is done.
-            or self.steps_per_execution != 1
-            or not table.trainable
-            or table.regularizer is not None
-            or table.constraint is not None
-            or any(map(is_called_each_batch, callbacks))
-        ):
-            return None
-        return self.optimizer.defer_moves(table)
+    def judge_of(self, targets: np.ndarray) -> Callable:
+        """What tells the loss and metrics of scores; see `skrnn.compiled.judge`."""
+        key = targets.dtype.str, targets.shape[1:]
+        if key not in self._judges:
+            self._judges[key] = judge(self, targets)
+        return self._judges[key]
 
     def _schedule(self, n_updates: int | None) -> None:
         optimizer = self.optimizer
@@ -326,7 +304,6 @@ class SequenceModel(keras.Model):
             optimizer.learning_rate = new
             # What was compiled has the old one in it.
             self.train_function = None
-            self._compiled = {}
 
     def predict(self, x: Sequences) -> np.ndarray:
         """Scores of many texts.

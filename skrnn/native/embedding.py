@@ -48,7 +48,7 @@ def sum_rows(vectors, ids, padding, n_sums: int) -> np.ndarray:
     for name, given in {"ids": ids, "marks of padding": padding}.items():
         if len(given) != len(vectors):
             raise ValueError(f"{len(vectors)} rows have {len(given)} {name}.")
-    sums = empty((int(n_sums), vectors.shape[1]))
+    sums = empty((n_sums, vectors.shape[1]))
     arguments = _SumRows(*vectors.shape, len(sums))
     held = point(arguments, vectors=vectors, ids=ids, padding=padding, sums=sums)
     LIBRARY.sum_rows(n_threads(), ctypes.byref(arguments))

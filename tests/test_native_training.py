@@ -1,0 +1,516 @@
+"""Training by the kernel, with most of TensorFlow left out.
+
+It is held against what Keras compiles, which trains where a callback is called after
+each update.
+"""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from corpus import LABELS, TEXTS, TINY, assert_same_model
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from kernels import needs_kernels
+
+import skrnn.native.adam
+from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn._keras import ON_TENSORFLOW
+from skrnn.deferred import DeferredMoves
+
+if ON_TENSORFLOW:
+    import tensorflow as tf
+
+pytestmark = needs_kernels
+
+STARS = np.linspace(-1.0, 1.0, len(TEXTS))
+TOPICS = np.arange(len(TEXTS)) % 3
+TAGS = np.stack([TOPICS == 0, TOPICS != 1], axis=1).astype(int)
+
+# Rows of the embedding of these texts.
+N_IDS = 13
+
+
+class Looks(keras.callbacks.Callback):
+    """May look at the weights after each update."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def classifier(**params):
+    more = {"batch_size": 3, "epochs": 5, "hidden_size": 32, "learning_rate": 0.01}
+    return RNNTextClassifier(**TINY | more | params)
+
+
+def regressor(**params):
+    more = {"batch_size": 3, "epochs": 5, "hidden_size": 32, "learning_rate": 0.01}
+    return RNNTextRegressor(**TINY | more | params)
+
+
+def compiled(estimator):
+    """The same, trained by what Keras compiles."""
+    callbacks = [*(estimator.callbacks or []), Looks()]
+    return estimator.set_params(callbacks=callbacks)
+
+
+def is_native(fitted):
+    return fitted.model_.trained_natively
+
+
+def assert_alike(one, other, *, rtol=1e-3, atol=1e-4):
+    """Check that two networks and their optimizers are equal but for rounding."""
+    states = [fitted.model_.get_state() for fitted in (one, other)]
+    for found, expected in zip(*states, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
+
+
+def assert_trained_as_compiled(make, X=TEXTS, y=LABELS, **fit_params):
+    native, expected = (
+        one.fit(X, y, **fit_params) for one in (make(), compiled(make()))
+    )
+    assert is_native(native)
+    assert not is_native(expected)
+    assert_alike(native, expected)
+    assert list(native.history_) == list(expected.history_)
+    for name, values in expected.history_.items():
+        np.testing.assert_allclose(native.history_[name], values, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """For each call that moves the embedding, whether it moved all rows."""
+    calls, move_rows = [], skrnn.native.adam.move_rows
+
+    def noted(*arrays, ids, **given):
+        if len(arrays[0]) == N_IDS:
+            calls.append(ids is None)
+        return move_rows(*arrays, ids=ids, **given)
+
+    monkeypatch.setattr(skrnn.native.adam, "move_rows", noted)
+    return calls
+
+
+# Moves that are put off
+
+
+def dense_adam(table, updates, *, betas, epsilon):
+    """Give a table and its averages after updates, each row moved at each of them."""
+    beta_1, beta_2 = betas
+    table, momentum, velocity = np.array([table, 0 * table, 0 * table], np.float64)
+    for rows, slopes, size in updates:
+        slope = np.zeros_like(table)
+        slope[rows] = slopes
+        momentum = beta_1 * momentum + (1 - beta_1) * slope
+        velocity = beta_2 * velocity + (1 - beta_2) * slope**2
+        table = table - size * momentum / (np.sqrt(velocity) + epsilon)
+    return table, momentum, velocity
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    width=st.integers(1, 300),
+    n_rows=st.integers(1, 150),
+    n_updates=st.integers(1, 60),
+    betas=st.sampled_from([(0.9, 0.999), (0.5, 0.9), (0.0, 0.99), (0.99, 0.9)]),
+    epsilon=st.sampled_from([1e-7, 1e-3]),
+    catches_up_at=st.integers(0, 60),
+    seed=st.integers(0, 2**31),
+)
+# A row that is read once, and then never for long.
+@example(8, 100, 900, (0.9, 0.999), 1e-7, 800, 0)
+def test_moves_are_those_of_adam(
+    width, n_rows, n_updates, betas, epsilon, catches_up_at, seed
+):
+    draw = np.random.RandomState(seed)
+    table = draw.normal(size=(n_rows, width)).astype(np.float32)
+    start, averages = table.copy(), np.zeros((2, n_rows, width), np.float32)
+    rule = {"betas": betas, "epsilon": epsilon}
+    deferred = DeferredMoves(table, *averages, **rule)
+    updates = []
+    for step in range(n_updates):
+        ids = draw.randint(n_rows, size=(draw.randint(1, 4), 2)).astype(np.int32)
+        vectors, positions, rows = deferred.read(ids)
+        so_far = dense_adam(start, updates, **rule)
+        np.testing.assert_allclose(
+            vectors[positions], so_far[0][ids], rtol=1e-4, atol=1e-4
+        )
+        assert sorted(rows) == np.unique(ids).tolist()
+        # Slopes of very different size, and steps that grow and shrink.
+        slopes = draw.normal(size=vectors.shape) * 10.0 ** draw.randint(-4, 3)
+        slopes = slopes.astype(np.float32)
+        size = 0.01 * draw.uniform()
+        updates.append((rows, slopes, size))
+        deferred.update(rows, slopes, size)
+        if step == catches_up_at:
+            deferred.catch_up()
+    deferred.catch_up()
+    expected = dense_adam(start, updates, **rule)
+    for found, value in zip((table, *averages), expected, strict=True):
+        scale = np.abs(value).max()
+        np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize("shape", [(7,), (5, 3)])
+def test_all_weights_may_have_a_gradient(shape):
+    weights, *averages = np.random.RandomState(0).normal(size=(3, *shape)) ** 2
+    arrays = [one.astype(np.float32) for one in (weights, *averages)]
+    slopes = np.ones(shape, np.float32)
+    DeferredMoves(*arrays, betas=(0.9, 0.99), epsilon=1e-3).update(None, slopes, 0.1)
+    momentum = 0.9 * averages[0] + 0.1
+    velocity = 0.99 * averages[1] + 0.01
+    weights = weights - 0.1 * momentum / (np.sqrt(velocity) + 1e-3)
+    for found, expected in zip(arrays, (weights, momentum, velocity), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_ids_that_there_are_no_rows_of_are_refused():
+    arrays = np.zeros((3, 5, 2), np.float32)
+    deferred = DeferredMoves(*arrays, betas=(0.9, 0.99), epsilon=1e-7)
+    for ids in ([-1, 3], [2, 5]):
+        with pytest.raises(
+            ValueError, match=r"The table has rows 0 to 4; ids run from"
+        ):
+            deferred.read(np.array(ids, np.int32))
+
+
+# Beside what Keras compiles
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"pooling": "last"},
+        {"pooling": "mean", "dropout": 0.5},
+        {"pooling": "max", "embedding_dropout": 0.5},
+        {"embedding_dropout": 0.0, "dropout": 0.0, "embedding_size": 3},
+        {"gate_activation": "sigmoid"},
+        {"gate_activation": "steep_sigmoid", "precision": "bfloat16"},
+        {"clipnorm": None},
+        {"clipnorm": 0.01},
+        {"learning_rate_schedule": "constant"},
+        {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.01, 3, 0.5)},
+        {"optimizer__beta_1": 0.5, "optimizer__epsilon": 0.01},
+        {"metrics": ["accuracy", keras.metrics.AUC]},
+        {"metrics": "accuracy", "compile__weighted_metrics": ["accuracy"]},
+        {"class_weight": "balanced"},
+        {"loss": "hinge"},
+        {"loss": keras.losses.BinaryFocalCrossentropy},
+        {"loss__label_smoothing": 0.1},
+    ],
+    ids=repr,
+)
+def test_updates_are_those_of_the_graph(params):
+    if params.get("precision") == "bfloat16":
+        # In which rounding alone moves weights of other size apart.
+        fits = classifier(**params), compiled(classifier(**params))
+        native, expected = (one.fit(TEXTS, LABELS) for one in fits)
+        assert is_native(native)
+        assert_alike(native, expected, rtol=0.05, atol=0.02)
+    else:
+        assert_trained_as_compiled(lambda: classifier(**params))
+
+
+@pytest.mark.parametrize("y", [TOPICS, TAGS], ids=["classes", "labels"])
+@pytest.mark.parametrize("params", [{}, {"loss": "squared_hinge"}, {"metrics": "mse"}])
+def test_of_several_scores_too(y, params):
+    if params.get("metrics") and y.ndim == 1:
+        params = {"metrics": "categorical_accuracy"}
+    weight = np.linspace(0.1, 3.0, len(TEXTS))
+    assert_trained_as_compiled(lambda: classifier(**params), y=y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("y", [STARS, np.stack([STARS, STARS**2], axis=1)])
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "absolute_error"])
+def test_of_values_too(y, loss):
+    assert_trained_as_compiled(lambda: regressor(loss=loss), y=y)
+
+
+def test_texts_without_a_known_token_are_read():
+    texts = ["", *TEXTS[:5], "?", ""]
+    assert_trained_as_compiled(
+        lambda: classifier(min_df=2), texts, [0, 1, 0, 1, 1, 0, 1, 0]
+    )
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": "sgd"},
+        {"optimizer": keras.optimizers.Adam(0.01)},
+        {"optimizer__amsgrad": True},
+        {"optimizer__weight_decay": 0.1},
+        {"optimizer__use_ema": True},
+        {"optimizer__gradient_accumulation_steps": 2},
+        {"optimizer__loss_scale_factor": 2.0},
+        {"optimizer__clipnorm": 0.1},
+        {"optimizer__clipvalue": 0.1},
+        {"l2": 0.1},
+        {"cell": "lstm"},
+        {"n_layers": 2},
+        {"bidirectional": True},
+        {"learn_initial_state": True},
+        {"hidden_size": 8},
+        {"compile__run_eagerly": True},
+        {"compile__steps_per_execution": 2},
+    ],
+    ids=repr,
+)
+def test_what_else_is_asked_keras_compiles(params):
+    fitted = classifier(**params, epochs=1).fit(TEXTS, LABELS)
+    assert not is_native(fitted)
+    assert np.isfinite(fitted.history_["loss"]).all()
+
+
+def test_weights_that_were_frozen_stay():
+    fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
+    before = fitted.model_.encoder.embedding.vectors
+    fitted.model_.encoder.embedding.trainable = False
+    fitted.fit(TEXTS, LABELS)
+    assert not is_native(fitted)
+    np.testing.assert_array_equal(fitted.model_.encoder.embedding.vectors, before)
+    fitted.model_.encoder.embedding.trainable = True
+    assert is_native(fitted.fit(TEXTS, LABELS))
+    assert (fitted.model_.encoder.embedding.vectors != before).any()
+
+
+def test_what_else_is_asked_of_the_embedding_is_heeded():
+    fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
+    table = fitted.model_.encoder.embedding.embeddings
+    table.constraint = keras.constraints.MaxNorm(0.01, axis=1)
+    fitted.fit(TEXTS, LABELS)
+    assert not is_native(fitted)
+    norms = np.linalg.norm(fitted.model_.encoder.embedding.vectors, axis=1)
+    assert norms.max() < 0.0101
+
+
+def test_a_rule_that_was_changed_is_heeded():
+    fits = []
+    for one in (classifier(), compiled(classifier())):
+        fitted = one.set_params(warm_start=True).fit(TEXTS, LABELS)
+        optimizer = fitted.model_.optimizer
+        optimizer.beta_1, optimizer.epsilon = 0.5, 0.01
+        # What Keras compiled has the old ones in it.
+        fitted.model_.train_function = None
+        fits.append(fitted.fit(TEXTS, LABELS))
+    assert is_native(fits[0])
+    assert_alike(*fits)
+
+
+# Going on
+
+
+def test_fits_repeat_go_on_and_travel():
+    one, other = (classifier(warm_start=True).fit(TEXTS, LABELS) for _ in range(2))
+    assert is_native(one)
+    assert_same_model(one, other)
+    travelled = pickle.loads(pickle.dumps(one))
+    for fitted in (one, other, travelled):
+        fitted.fit(TEXTS, LABELS)
+        fitted.partial_fit(TEXTS[:8], LABELS[:8])
+        assert is_native(fitted)
+    assert_same_model(one, other)
+    assert_same_model(one, travelled)
+
+
+def test_either_goes_on_from_the_other():
+    native, expected = classifier(warm_start=True), compiled(classifier())
+    expected.set_params(warm_start=True)
+    for fitted in (native, expected):
+        fitted.fit(TEXTS, LABELS)
+    for callbacks in ([Looks()], None):
+        native.set_params(callbacks=callbacks)
+        for fitted in (native, expected):
+            fitted.fit(TEXTS, LABELS)
+    assert is_native(native)
+    assert_alike(native, expected)
+
+
+def test_nothing_is_compiled_again():
+    fitted = classifier().fit(TEXTS, LABELS)
+    model = fitted.model_
+    # Of the graph of an update there is none, and the loss' is kept.
+    assert model.train_function is None
+    judges = []
+    for part in (slice(None), slice(8)) * 2:
+        fitted.partial_fit(TEXTS[part], LABELS[part])
+        batch = np.zeros((3, 1), np.float32)
+        judges.append(model.judge_of(batch))
+    assert all(one is judges[0] for one in judges)
+
+
+def test_an_update_by_itself_goes_on():
+    """As by whoever trains the network's batches on their own."""
+    ids = np.array([[2, 3, 4], [0, 4, 5]], np.int32)
+    batch = ids, np.array([[0.0], [1.0]], np.float32), np.ones(2, np.float32)
+    fits = [one.fit(TEXTS, LABELS) for one in (classifier(), compiled(classifier()))]
+    for fitted in fits:
+        for _ in range(3):
+            fitted.model_.train_on_batch(*batch)
+    assert_alike(*fits)
+
+
+# What others see
+
+
+def test_rows_are_moved_when_they_are_read_and_all_at_the_end(calls):
+    classifier().fit(TEXTS, LABELS)
+    # Read and moved at each of 30 updates, and all together once.
+    assert calls == [False] * 60 + [True]
+    calls.clear()
+    classifier(epochs=2, callbacks=[Keeps()]).fit(TEXTS, LABELS)
+    assert calls == ([False] * 12 + [True]) * 2
+
+
+class Keeps(keras.callbacks.Callback):
+    """Keeps the weights as they are after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kept.append(self.model.get_state())
+
+
+def test_callbacks_see_the_weights_of_the_moment():
+    kept = []
+    for one in (lambda one: one, compiled):
+        callback = Keeps()
+        one(classifier(callbacks=[callback])).fit(TEXTS, LABELS)
+        kept.append(callback.kept)
+    assert len(kept[0]) == 5
+    for states in zip(*kept, strict=True):
+        for found, expected in zip(*states, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+class Doubles(keras.callbacks.Callback):
+    """Changes a weight after each epoch, and the step size before it."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.01 * (epoch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for weight in self.model.get_weights():
+            assert np.isfinite(weight).all()
+        embeddings = self.model.encoder.embedding.embeddings
+        embeddings.assign(2.0 * embeddings)
+        self.model.head.bias.assign(self.model.head.bias + 1.0)
+
+
+def test_callbacks_may_change_the_weights_and_the_step_size():
+    params = {"learning_rate_schedule": "constant"}
+    assert_trained_as_compiled(lambda: classifier(callbacks=[Doubles()], **params))
+
+
+def test_keras_own_callbacks_work(tmp_path):
+    def make():
+        return classifier(
+            learning_rate_schedule="constant",
+            callbacks=[
+                keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
+                keras.callbacks.ReduceLROnPlateau("loss", patience=1),
+                keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+            ],
+        )
+
+    assert_trained_as_compiled(make)
+
+
+def test_early_stopping_sees_the_weights_of_the_moment():
+    params = {"epochs": 6, "n_iter_no_change": 1, "validation_fraction": 0.2}
+    params |= {"early_stopping": True, "learning_rate": 0.03}
+    native, expected = (
+        one.fit(TEXTS, LABELS)
+        for one in (classifier(**params), compiled(classifier(**params)))
+    )
+    assert is_native(native)
+    for name, values in expected.history_.items():
+        np.testing.assert_allclose(native.history_[name], values, rtol=1e-3)
+    assert native.best_epoch_ == expected.best_epoch_
+    assert_alike(native, expected)
+
+
+class ReadsInTraining(keras.callbacks.Callback):
+    """Asks the network after each epoch, with values dropped."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model(np.array([[2, 3, 4]]), training=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model(np.array([[2, 3, 4]]), training=True)
+
+
+def test_the_best_weights_come_back_whatever_callbacks_read():
+    params = {"epochs": 4, "early_stopping": True, "validation_fraction": 0.2}
+    params |= {"learning_rate": 0.1, "callbacks": [Keeps(), ReadsInTraining()]}
+    # What is learned by heart is of no use for the texts held out.
+    y = np.random.RandomState(0).permutation(LABELS)
+    fitted = classifier(**params).fit(TEXTS, y)
+    kept = fitted.callbacks[0].kept
+    assert is_native(fitted)
+    assert fitted.best_epoch_ < len(kept)
+    best = kept[fitted.best_epoch_ - 1]
+    found = fitted.model_.encoder.embedding.vectors
+    assert any(np.array_equal(found, one) for one in best)
+
+
+def test_what_others_hold_of_the_weights_stays():
+    fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
+    held, copies = [], []
+    for _ in range(3):
+        for variable in fitted.model_.weights:
+            # TensorFlow's tensor is the variable's memory, until that is written.
+            held.append(tf.convert_to_tensor(variable.value))
+            copies.append(np.array(variable.value))
+        fitted.fit(TEXTS, LABELS)
+        assert is_native(fitted)
+    # And by an update of what Keras compiles.
+    compiled(fitted).partial_fit(TEXTS[:4], LABELS[:4])
+    assert not is_native(fitted)
+    for one, copy in zip(held, copies, strict=True):
+        np.testing.assert_array_equal(one, copy)
+
+
+class Fails(keras.losses.BinaryCrossentropy):
+    """Fails within an epoch, when it was called so many times."""
+
+    left = 0
+
+    def call(self, y_true, y_pred):
+        def count():
+            Fails.left -= 1
+            if Fails.left == 0:
+                raise ValueError("broken off")
+
+        with tf.control_dependencies([tf.numpy_function(count, [], [])]):
+            return super().call(tf.identity(y_true), tf.identity(y_pred))
+
+
+def test_a_fit_that_fails_is_undone():
+    params = {"loss": Fails(from_logits=True), "warm_start": True}
+    fitted, other = (classifier(**params).fit(TEXTS, LABELS) for _ in range(2))
+    assert is_native(fitted)
+    before = fitted.model_.get_state()
+    Fails.left = 20
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken off"):
+        fitted.fit(TEXTS, LABELS)
+    assert Fails.left == 0
+    for found, expected in zip(fitted.model_.get_state(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert_same_model(*(one.fit(TEXTS, LABELS) for one in (fitted, other)))
+
+
+def test_a_fitted_encoder_stands_in_another_model():
+    fitted = classifier().fit(TEXTS, LABELS)
+    assert is_native(fitted)
+    encoder = fitted.model_.encoder
+    before = encoder.embedding.vectors
+    model = keras.Sequential([encoder, keras.layers.Dense(1)])
+    model.compile(optimizer="adam", loss="mse")
+    ids = np.array([[2, 3, 4], [0, 4, 5]])
+    model.fit(ids, np.ones((2, 1)), verbose=0)
+    assert (encoder.embedding.vectors != before).any()
