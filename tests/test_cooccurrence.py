@@ -42,10 +42,19 @@ def cosines(vectors):
     return unit @ unit.T
 
 
-@given(st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6))
-def test_vectors_are_those_of_the_formula(lists):
+@given(
+    st.lists(st.lists(st.integers(0, 7), max_size=9), min_size=1, max_size=6),
+    st.integers(1, 60),
+    st.integers(0, 3),
+)
+def test_vectors_are_those_of_the_formula(lists, tokens_a_part, first_band):
     size = 7
-    with np.errstate(divide="raise", invalid="raise"):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        np.errstate(divide="raise", invalid="raise"),
+    ):
+        patch.setattr("skrnn.cooccurrence._TOKENS_A_PART", tokens_a_part)
+        patch.setattr("skrnn.cooccurrence._FIRST_BAND", first_band)
         vectors = cooccurrence_vectors(
             Sequences.from_lists(lists), 8, size, np.random.RandomState(0)
         )
@@ -79,6 +88,14 @@ def test_long_texts_are_counted_in_parts(monkeypatch):
     monkeypatch.setattr("skrnn.cooccurrence._TOKENS_A_PART", 99)
     parts = cooccurrence_vectors(sequences, 30, 28, np.random.RandomState(0))
     assert_allclose(parts @ parts.T, whole @ whole.T, atol=1e-2)
+
+
+@pytest.mark.parametrize("lists", [[], [[], []], [[5]], [[0, 1, 1]], [[2], [], [3]]])
+def test_without_company_all_vectors_are_zeros(lists):
+    sequences = Sequences.from_lists(lists)
+    vectors = cooccurrence_vectors(sequences, 8, 3, np.random.RandomState(0))
+    assert_array_equal(vectors, np.zeros((8, 3), np.float32))
+    assert vectors.dtype == np.float32
 
 
 def test_tokens_in_like_company_are_alike():
