@@ -89,7 +89,10 @@ def _with_weight(weight: np.ndarray) -> np.ndarray | slice:
 
 
 def _of_mean_one(weight: np.ndarray) -> np.ndarray:
-    """Weights in the same proportions."""
+    """Weights in the same proportions; equal ones are a view of a single number."""
+    if weight.min() == weight.max():
+        one = np.ones((), keras.config.floatx())
+        return np.broadcast_to(one, weight.shape)
     weight = weight / weight.max()
     return (weight / weight.mean()).astype(keras.config.floatx())
 
@@ -452,6 +455,7 @@ class TextEstimator(
         )
         # Of very many short texts each number takes memory that others need.
         del y
+        weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
         if go_on:
             sequences = fitted.tokenizer.transform(texts)
         else:
@@ -459,12 +463,12 @@ class TextEstimator(
             # shape the vectors that the embedding starts from.
             seen = learned_from if early_stopping else None
             fitted.tokenizer, sequences = self._learn_vocabulary(texts, seen)
+            del texts
             if whole:
                 give_back()
             fitted.model = self._build_model(
                 fitted, sequences if seen is None else sequences[seen]
             )
-        weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
         read = sequences.cut(*fitted.cut_to)
         data = TrainingData(read, targets, weight, learned_from, held_out)
         return fitted, sequences, data

@@ -35,7 +35,8 @@ class LengthSortedBatches(keras.utils.PyDataset):
         How many numbers of steps batches have between one power of two and the next.
 
     random_state : numpy.random.RandomState or None
-        Draws the batches; None cuts them in the order of the texts' lengths.
+        Draws the batches in `shuffle`, before which they are the texts in their own
+        order; None cuts them in the order of the texts' lengths.
     """
 
     def __init__(
@@ -55,39 +56,37 @@ class LengthSortedBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.sizes_an_octave = sizes_an_octave
         self.random_state = random_state
-        # Of very many texts each number takes memory that training needs.
-        self._lengths = sequences.lengths.astype(np.int32)
-        self._batches = self._cut(self._all_texts())
+        self._texts = self._all_texts()
+        self._order = range(-(-len(sequences) // batch_size))
+        if random_state is None:
+            self._sort(self._texts)
 
     def shuffle(self) -> None:
         """Draw new batches and a new order of them."""
-        self._batches = None
-        texts = self._all_texts()
-        self.random_state.shuffle(texts)
+        self._texts = None
+        self._texts = self._all_texts()
+        self.random_state.shuffle(self._texts)
         pool_size = _BATCHES_A_POOL * self.batch_size
-        batches = [
-            batch
-            for start in range(0, len(texts), pool_size)
-            for batch in self._cut(texts[start : start + pool_size])
-        ]
-        order = self.random_state.permutation(len(batches))
-        self._batches = [batches[i] for i in order]
+        for start in range(0, len(self._texts), pool_size):
+            self._sort(self._texts[start : start + pool_size])
+        self._order = self.random_state.permutation(len(self))
 
     def _all_texts(self) -> np.ndarray:
+        # Of very many texts each number takes memory that training needs.
         return np.arange(len(self.sequences), dtype=np.int32)
 
-    def _cut(self, texts: np.ndarray) -> list[np.ndarray]:
-        texts = texts[np.argsort(self._lengths[texts], kind="stable")]
-        return [
-            texts[start : start + self.batch_size]
-            for start in range(0, len(texts), self.batch_size)
-        ]
+    def _sort(self, texts: np.ndarray) -> None:
+        """Sort texts by length, in place."""
+        offsets = self.sequences.offsets
+        lengths = offsets[1:][texts] - offsets[:-1][texts]
+        texts[:] = texts[np.argsort(lengths, kind="stable")]
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._order)
 
     def __getitem__(self, index: int):
-        texts = self._batches[index]
+        start = self._order[index] * self.batch_size
+        texts = self._texts[start : start + self.batch_size]
         ids = _pad(self.sequences[texts], len(texts), self.sizes_an_octave)
         return ids, self.targets[texts], self.sample_weight[texts]
 

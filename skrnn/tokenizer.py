@@ -34,6 +34,7 @@ from sklearn.utils.validation import check_is_fitted
 from skrnn._latin import LatinWords
 from skrnn._patterns import word_pattern
 from skrnn._unique import once_a_text
+from skrnn.memory import give_back
 from skrnn.sequences import (
     N_RESERVED_IDS,
     UNKNOWN_ID,
@@ -52,6 +53,9 @@ _CHARACTERS_A_PART = 2**16
 
 # Fewer characters are done before LatinWords has set up its table.
 _CHARACTERS_WORTH_A_TABLE = 2**13
+
+# The memory of so many ids goes back to the system before more are laid end to end.
+_IDS_GIVEN_BACK = 2**21
 
 _STRIP_ACCENTS = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode}
 
@@ -604,11 +608,18 @@ def _join(
     parts: list[np.ndarray], lengths: list[np.ndarray], dtype: np.dtype
 ) -> Sequences:
     """Lay the parts end to end, and empty their list, lest all ids exist twice."""
-    joined = bytearray()
+    ids = np.empty(sum(map(len, parts)), dtype)
     parts.reverse()
+    start = n_freed = 0
     while parts:
-        joined += parts.pop().astype(dtype).data
-    ids = np.ndarray(len(joined) // dtype.itemsize, dtype, joined)
+        part = parts.pop()
+        ids[start : start + len(part)] = part
+        start += len(part)
+        n_freed += len(part)
+        if n_freed >= _IDS_GIVEN_BACK:
+            del part
+            give_back()
+            n_freed = 0
     return Sequences.from_lengths(ids, np.concatenate(lengths))
 
 

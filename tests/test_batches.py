@@ -82,6 +82,48 @@ def test_batches_to_train_on_are_of_like_lengths_and_few_shapes():
     assert (orders[0] != orders[1]).any()
 
 
+@pytest.mark.parametrize("n_texts", [1, 6, 7, 64 * 3, 64 * 3 + 1, 1_000])
+def test_batches_are_pools_of_like_length_in_a_drawn_order(n_texts):
+    lengths = np.random.RandomState(1).randint(0, 9, n_texts)
+    batches = LengthSortedBatches(
+        Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
+        np.arange(n_texts),
+        np.broadcast_to(np.float32(2), n_texts),
+        batch_size=3,
+        sizes_an_octave=16,
+        random_state=np.random.RandomState(0),
+    )
+    draw = np.random.RandomState(0)
+    for _ in range(2):
+        batches.shuffle()
+        texts = np.arange(n_texts)
+        draw.shuffle(texts)
+        expected = []
+        for start in range(0, n_texts, 64 * 3):
+            pool = sorted(texts[start : start + 64 * 3], key=lengths.__getitem__)
+            expected += [pool[i : i + 3] for i in range(0, len(pool), 3)]
+        order = draw.permutation(len(expected))
+        assert len(batches) == len(expected)
+        for i, batch in enumerate(order):
+            ids, targets, weight = batches[i]
+            assert targets.tolist() == expected[batch]
+            assert ids.astype(bool).sum(axis=1).tolist() == lengths[targets].tolist()
+            assert weight.tolist() == [2] * len(targets)
+
+
+def test_without_a_random_state_texts_come_by_length():
+    lengths = np.array([3, 0, 2, 3, 1])
+    batches = LengthSortedBatches(
+        Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
+        np.arange(5),
+        np.ones(5, np.float32),
+        batch_size=2,
+        sizes_an_octave=16,
+    )
+    targets = [batches[i][1].tolist() for i in range(len(batches))]
+    assert targets == [[1, 4], [2, 0], [3]]
+
+
 def test_texts_meet_others_in_every_epoch():
     lengths = np.arange(1, 513)
     batches = LengthSortedBatches(

@@ -288,6 +288,18 @@ def test_fit_takes_less_memory_than_the_texts():
     assert peak < sys.getsizeof(texts) + sum(map(sys.getsizeof, texts))
 
 
+@pytest.mark.parametrize("vocabulary", [None, ["c", "a"]])
+def test_ids_of_many_texts_stay_where_memory_is_given_back(vocabulary, monkeypatch):
+    texts = ["a a b", "", "c " * 5_000, "b é"] * 50
+    tokenizer = Tokenizer(vocabulary=vocabulary)
+    expected = tokenizer.fit_transform(texts)
+    monkeypatch.setattr("skrnn.tokenizer._IDS_GIVEN_BACK", 10_000)
+    given = tokenizer.fit_transform(texts)
+    np.testing.assert_array_equal(given.ids, expected.ids)
+    np.testing.assert_array_equal(given.offsets, expected.offsets)
+    assert given.ids.dtype == expected.ids.dtype
+
+
 # Truncation
 
 
