@@ -329,9 +329,30 @@ def memory_of(variable: keras.Variable) -> np.ndarray:
         What is written there is the variable's value.
     """
     array = empty(tuple(variable.shape))
-    np.copyto(array, copy_of(variable))
+    np.copyto(array, _memory(variable))
     variable.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
     return array
+
+
+def put_back(variable: keras.Variable, array: np.ndarray) -> None:
+    """Give a variable an array's values, where it does not share the memory.
+
+    TensorFlow copies what is assigned to a variable that was once written in parts.
+
+    Parameters
+    ----------
+    variable : keras.Variable
+        Which `memory_of` was called with.
+
+    array : ndarray
+        What that gave.
+    """
+    if not np.shares_memory(_memory(variable), array):
+        variable.assign(array)
+
+
+def _memory(variable: keras.Variable) -> np.ndarray:
+    return np.asarray(memoryview(variable.value.read_value()))
 
 
 def uniform(shape: tuple[int, ...], seed: np.ndarray) -> np.ndarray:
@@ -409,14 +430,6 @@ def apply_adam(
         epsilon=epsilon,
         grad=gradient,
     )
-
-
-def count(n_batches: int):
-    """What `keras.Model.fit` counts batches by that are not handed over to it.
-
-    On TensorFlow.
-    """
-    return tf.data.Dataset.range(n_batches)
 
 
 def feed(batches: keras.utils.PyDataset):

@@ -177,21 +177,24 @@ def judge(
             loss = model.compute_loss(
                 y=targets, y_pred=scores, sample_weight=weight, training=True
             )
+        slopes = tape.gradient(loss, scores)
+        if slopes is None:
+            raise ValueError("The loss does not depend on the scores.")
         # The first is the loss' own.
         model.metrics[0].update_state(loss, sample_weight=tf.shape(scores)[0])
         logs = model.compute_metrics(None, targets, scores, sample_weight=weight)
-        return tape.gradient(loss, scores), logs
+        return tf.convert_to_tensor(slopes), logs
 
-    floatx = keras.config.floatx()
     run = _Traced(
         compute,
         tf.TensorSpec((None, *targets.shape[1:]), targets.dtype),
-        tf.TensorSpec((None, model.head.units), floatx),
-        tf.TensorSpec((None,), floatx),
+        tf.TensorSpec((None, model.head.units), model.compute_dtype),
+        tf.TensorSpec((None,), model.compute_dtype),
     )
 
     def judge(targets, scores, weight):
-        slopes, logs = run(*map(tf.constant, (targets, scores, weight)))
+        numbers = (tf.constant(one, model.compute_dtype) for one in (scores, weight))
+        slopes, logs = run(tf.constant(targets), *numbers)
         return slopes.numpy(), logs
 
     return judge

@@ -9,7 +9,7 @@ import numpy as np
 
 from skrnn.backend import Views
 from skrnn.native.gru import WIDEST_FLOAT32, fastest_kernel, forward
-from skrnn.pooling import PARTS
+from skrnn.native_pooling import NativePooling
 from skrnn.sequences import PADDING_ID
 
 # BLAS may wake its threads for a product of fewer rows, which then wait for a core.
@@ -122,17 +122,7 @@ class NativeNetwork:
 
     def _representations(self, layer, weights, padding, given: dict) -> np.ndarray:
         _, pooled = _forward(layer, weights, padding, given, pools=True)
-        last, sums, largest = pooled
-        n_tokens = np.count_nonzero(padding == 0, axis=0)[:, None].astype(np.float32)
-        finished = {
-            "last": last,
-            "mean": sums / np.maximum(n_tokens, 1),
-            "max": np.where(n_tokens > 0, largest, 0),
-        }
-        pooling = self._encoder.pooling
-        return np.concatenate(
-            [finished[part] for part in PARTS.get(pooling, (pooling,))], axis=-1
-        )
+        return NativePooling(self._encoder.pooling, padding).finish(pooled)
 
     def _scores(self, representations: np.ndarray, weights) -> np.ndarray:
         head = self._head

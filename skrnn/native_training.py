@@ -8,17 +8,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import copy_of, memory_of, uniform
+from skrnn.backend import copy_of, memory_of, put_back, uniform
 from skrnn.batches import LengthSortedBatches
 from skrnn.deferred import DeferredMoves
 from skrnn.memory import give_back
 from skrnn.native import adam
 from skrnn.native.embedding import sum_rows
 from skrnn.native.gru import backward, fastest_kernel, forward
+from skrnn.native_pooling import NativePooling
 from skrnn.optimizers import Adam
-from skrnn.pooling import PARTS
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID
+
+# So many step sizes are computed at once.
+_RATES_AT_ONCE = 1024
 
 
 def trains_natively(model, callbacks: Sequence[keras.callbacks.Callback]) -> bool:
@@ -32,31 +35,47 @@ def trains_natively(model, callbacks: Sequence[keras.callbacks.Callback]) -> boo
     callbacks : sequence of keras.callbacks.Callback
         What is called meanwhile. None may look at the weights after each update.
     """
-    encoder = model.encoder
+    encoder, head, optimizer = model.encoder, model.head, model.optimizer
     return (
         ON_TENSORFLOW
+        and adam.LIBRARY is not None
         and encoder.implementation == "native"
         and len(encoder.recurrent_layers) == 1
         and not encoder.recurrent_layers[0].learn_initial_state
-        and adam.LIBRARY is not None
-        and type(model.optimizer) is Adam
-        and model.optimizer.built
-        and model.optimizer.is_plain
-        and not model.run_eagerly
+        and type(optimizer) is Adam
+        and optimizer.built
+        and optimizer.is_plain
         and model.steps_per_execution == 1
+        and not model.run_eagerly
+        and model._distribute_strategy is None
         and not any(map(_is_called_each_batch, callbacks))
+        # A user may have changed what the network computes.
+        and head.activation is keras.activations.linear
+        and not (head.lora_enabled or head.quantization_mode)
+        and encoder.embedding_dropout.noise_shape is model.dropout.noise_shape is None
         and all(
-            weight.trainable
-            and weight.regularizer is None
-            and weight.constraint is None
+            weight.trainable and weight.regularizer is weight.constraint is None
             for weight in model.weights
         )
-        and not (model.head.lora_enabled or model.head.quantization_mode)
+        and all(one.activity_regularizer is None for one in model._flatten_layers())
     )
 
 
-class NativeTraining:
-    """Makes updates in place of what Keras compiles for a `SequenceModel`.
+def _is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
+    hooks = [
+        f"on_{kind}_{end}"
+        for kind in ("batch", "train_batch")
+        for end in ("begin", "end")
+    ]
+    return any(
+        getattr(getattr(callback, hook), "__func__", None)
+        is not getattr(keras.callbacks.Callback, hook)
+        for hook in hooks
+    )
+
+
+class NativeTraining(keras.callbacks.Callback):
+    """Trains in place of what Keras compiles for a `SequenceModel`, as far as it can.
 
     TensorFlow takes some milliseconds a step for itself, as long as the kernel takes
     for a batch of short texts, and a second to make its graph. Here it tells how the
@@ -67,21 +86,40 @@ class NativeTraining:
     Parameters
     ----------
     model : SequenceModel
-        One that `trains_natively`.
+        Built and compiled. What Keras has compiled for it is in its `train_function`,
+        in whose place this is put.
 
     batches : LengthSortedBatches
         What each epoch goes through, made anew by whoever calls.
+
+    callbacks : sequence of keras.callbacks.Callback
+        Those that come after this one.
 
     is_looked_at : bool
         Whether others may look at the network, and change it, after each epoch.
     """
 
-    def __init__(self, model, batches: LengthSortedBatches, *, is_looked_at: bool):
-        self._model = model
+    def __init__(
+        self, model, batches: LengthSortedBatches, callbacks, *, is_looked_at: bool
+    ):
+        super().__init__()
+        self._network = model
         self._batches = batches
+        self._others = callbacks
         self._is_looked_at = is_looked_at
         self._n_done = 0
-        self._has_begun = False
+        self._has_chosen = False
+        self._updates = None
+        self.compiled = model.train_function
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Let others look; see `keras.callbacks.Callback`."""
+        if self._is_looked_at:
+            self.finish()
+
+    def on_test_begin(self, logs=None):
+        """Let others look."""
+        self.on_epoch_end(None)
 
     def __call__(self, iterator) -> dict:
         """Make the next update, as what Keras compiles does.
@@ -89,45 +127,74 @@ class NativeTraining:
         Parameters
         ----------
         iterator
-            Is left alone: the batches are at hand.
+            Of an epoch's batches, which are at hand; or of one by itself.
 
         Returns
         -------
         dict of str to tensor
             Loss and metrics so far.
         """
-        if not self._has_begun:
-            self._begin()
-        ids, targets, weight = self._batches[self._n_done]
-        if not self._n_done:
-            self._rates = self._learning_rates(len(self._batches))
-            self._judge = self._model.judge_of(targets)
-        logs = self._update(ids.T, targets, weight, self._rates[self._n_done])
-        self._n_done = (self._n_done + 1) % len(self._batches)
-        if not self._n_done and self._is_looked_at:
-            self.finish()
-        return logs
+        # A callback may train on a batch of its own.
+        if not hasattr(iterator, "get_next"):
+            return self._train_by_graph(iterator)
+        model = self._network
+        if not self._has_chosen:
+            # Once and not before, as Keras compiles what there is at the first batch:
+            # callbacks may freeze layers when training begins.
+            model.trained_natively = trains_natively(model, self._others)
+            self._has_chosen = True
+        # An epoch that Keras was told to end early is gone on with in the next one.
+        number = self._n_done % len(self._batches)
+        self._n_done += 1
+        if not model.trained_natively:
+            return self._train_by_graph(iterator)
+        if self._updates is None:
+            self._updates = NativeUpdates(model)
+        return self._updates.make(*self._batches[number])
 
     def finish(self) -> None:
         """Leave all as it is after the last update, for others to look at."""
-        if not self._has_begun:
-            return
-        self._has_begun = False
-        self._moves[0].catch_up()
-        self._model.optimizer.iterations.assign(self._n_updates)
-        for one in self._dropouts:
-            one.put_back()
+        if self._updates is not None:
+            self._updates.put_back()
+            self._updates = None
 
-    def _begin(self) -> None:
-        model = self._model
+    def _train_by_graph(self, iterator) -> dict:
+        self.finish()
+        model = self._network
+        model.train_function = self.compiled
+        model.make_train_function()
+        self.compiled, model.train_function = model.train_function, self
+        return self.compiled(iterator)
+
+
+class NativeUpdates:
+    """Updates of a network from where it is, in memory that its variables share.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        One that `trains_natively`. Nobody is to look at it, or change it, before
+        `put_back`.
+    """
+
+    def __init__(self, model):
         encoder, optimizer = model.encoder, model.optimizer
         layer = encoder.recurrent_layers[0]
-        rule = {
-            "betas": (optimizer.beta_1, optimizer.beta_2),
-            "epsilon": optimizer.epsilon,
+        self._model = model
+        self._optimizer = optimizer
+        self._options = {
+            "kernel": fastest_kernel(encoder.precision) or fastest_kernel("float32"),
+            "steepness": layer.steepness,
+            "reverse": layer.reverse,
         }
-        # Nobody else holds this memory before `finish`, after which it is not changed.
-        self._weights, self._moves = [], []
+        self._dropouts = [
+            _Dropout(one) for one in (encoder.embedding_dropout, model.dropout)
+        ]
+        self._n_done = int(optimizer.iterations)
+        self._rates = []
+        self._betas = optimizer.beta_1, optimizer.beta_2
+        rule = {"betas": self._betas, "epsilon": optimizer.epsilon}
+        self._weights, self._moves, self._shared = [], [], []
         for variable in (
             encoder.embedding.embeddings,
             layer.kernel,
@@ -137,42 +204,48 @@ class NativeTraining:
             model.head.kernel,
             model.head.bias,
         ):
-            averages = optimizer.averages(variable)
-            arrays = [memory_of(one) for one in (variable, *averages)]
+            variables = variable, *optimizer.averages(variable)
+            # Nobody else holds this memory, which is not changed after `put_back`.
+            arrays = [memory_of(one) for one in variables]
+            self._shared += zip(variables, arrays, strict=True)
             self._weights.append(arrays[0])
             self._moves.append(DeferredMoves(*arrays, **rule))
         # What the variables held.
         give_back()
-        self._dropouts = [
-            _Dropout(one) for one in (encoder.embedding_dropout, model.dropout)
-        ]
-        self._betas = rule["betas"]
-        self._n_updates = int(optimizer.iterations)
-        self._options = {
-            "kernel": fastest_kernel(encoder.precision) or fastest_kernel("float32"),
-            "steepness": layer.steepness,
-            "reverse": layer.reverse,
-        }
-        self._has_begun = True
 
-    def _learning_rates(self, n_updates: int) -> np.ndarray:
-        """The step sizes of the next updates."""
-        given = self._model.optimizer.given_learning_rate
-        updates = self._n_updates + np.arange(n_updates)
-        if isinstance(given, LinearDecay):
-            rates = given(updates)
-        elif isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
-            rates = [given(one) for one in updates]
-        else:
-            rates = copy_of(given)
-        return np.broadcast_to(np.asarray(rates, np.float32), n_updates)
+    def put_back(self) -> None:
+        """Leave everything to Keras as it is now."""
+        self._moves[0].catch_up()
+        for variable, array in self._shared:
+            put_back(variable, array)
+        self._optimizer.iterations.assign(self._n_done)
+        for one in self._dropouts:
+            one.put_back()
 
-    def _update(self, ids, targets, weight, learning_rate) -> dict:
+    def make(self, ids, targets, weight) -> dict:
+        """Make one with a batch.
+
+        Parameters
+        ----------
+        ids : int32 ndarray of shape (batch, steps)
+            Padded ids.
+
+        targets : ndarray of shape (batch, ...)
+            What the loss compares the scores with.
+
+        weight : float32 ndarray of shape (batch,)
+            The weight of each text in the loss.
+
+        Returns
+        -------
+        dict of str to tensor
+            Loss and metrics so far.
+        """
         _, kernel, bias, recurrent, recurrent_bias, head, head_bias = self._weights
-        ids = np.ascontiguousarray(ids)
+        ids = np.ascontiguousarray(ids.T)
         padding = (ids == PADDING_ID).view(np.uint8)
         vectors, positions, rows = self._moves[0].read(ids)
-        n_texts, (size, width) = ids.shape[1], (len(recurrent), vectors.shape[1])
+        n_texts, size, width = ids.shape[1], len(recurrent), vectors.shape[1]
         of_embedding, of_representation = self._dropouts
         read = {
             "inputs": vectors,
@@ -191,51 +264,58 @@ class NativeTraining:
             pools=True,
             **read,
         )
-        pooling = _Pooling(self._model.encoder.pooling, padding)
+        pooling = NativePooling(self._model.encoder.pooling, padding)
         representations = pooling.finish(pooled)
         factors = of_representation.draw(representations.shape)
-        dropped = representations if factors is None else representations * factors
+        if factors is not None:
+            representations *= factors
 
-        slopes, logs = self._judge(targets, dropped @ head + head_bias, weight)
+        scores = representations @ head + head_bias
+        slopes, logs = self._model.judge_of(targets)(targets, scores, weight)
 
         upstream = slopes @ head.T
         if factors is not None:
             upstream *= factors
         of_inputs, of_kernel, of_recurrent, _, of_biases = backward(
-            pooling.go_back(upstream, pooled),
-            states=states,
-            kept=kept,
-            pooled=pooled,
-            **read,
+            pooling.go_back(upstream), states=states, kept=kept, pooled=pooled, **read
         )
-        gradients = [
-            sum_rows(
-                of_inputs.reshape(-1, width),
-                positions.ravel(),
-                padding.ravel(),
-                len(rows),
-            ),
+        of_tokens = of_inputs.reshape(-1, width)
+        of_rows = sum_rows(of_tokens, positions.ravel(), padding.ravel(), len(rows))
+        self._move(
+            rows,
+            of_rows,
             of_kernel,
             of_biases[:-1],
             of_recurrent,
             of_biases[-1],
-            dropped.T @ slopes,
+            representations.T @ slopes,
             slopes.sum(axis=0),
-        ]
-        self._move(rows, gradients, learning_rate)
+        )
         return logs
 
-    def _move(self, rows, gradients, learning_rate) -> None:
-        scale = _scale(gradients, self._model.optimizer.global_clipnorm)
-        self._n_updates += 1
+    def _move(self, rows, *gradients) -> None:
+        """Move the weights, of the embedding some rows."""
+        scale = _scale(gradients, self._optimizer.global_clipnorm)
+        size = self._next_rate()
+        self._n_done += 1
         beta_1, beta_2 = self._betas
-        size = learning_rate * math.sqrt(1 - beta_2**self._n_updates)
-        size /= 1 - beta_1**self._n_updates
-        of_all = [rows, *[None] * (len(gradients) - 1)]
-        for moves, some, gradient in zip(self._moves, of_all, gradients, strict=True):
-            if scale != 1:
-                gradient = gradient * scale
-            moves.update(some, gradient, size)
+        size *= math.sqrt(1 - beta_2**self._n_done) / (1 - beta_1**self._n_done)
+        of_each = [rows, *[None] * (len(gradients) - 1)]
+        for moves, some, gradient in zip(self._moves, of_each, gradients, strict=True):
+            moves.update(some, gradient if scale == 1 else gradient * scale, size)
+
+    def _next_rate(self) -> float:
+        if not self._rates:
+            given = self._optimizer.given_learning_rate
+            if isinstance(given, LinearDecay):
+                rates = given(self._n_done + np.arange(_RATES_AT_ONCE))
+            elif isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+                rates = given(self._n_done)
+            else:
+                rates = self._optimizer.learning_rate
+            rates = keras.ops.convert_to_tensor(rates).numpy()
+            self._rates = rates.ravel()[::-1].tolist()
+        return self._rates.pop()
 
 
 class _Dropout:
@@ -263,57 +343,11 @@ class _Dropout:
             self._variable.assign(self._seed)
 
 
-class _Pooling:
-    """Representations of what the kernel pooled, and their gradient."""
-
-    def __init__(self, pooling: str, padding: np.ndarray):
-        self._parts = PARTS.get(pooling, (pooling,))
-        n_tokens = np.count_nonzero(padding == 0, axis=0)[:, None]
-        self._has_tokens = n_tokens > 0
-        self._n_tokens = np.maximum(n_tokens, 1).astype(np.float32)
-
-    def finish(self, pooled: np.ndarray) -> np.ndarray:
-        """Give them, of the last states, their sums and the largest."""
-        last, sums, largest = pooled
-        finished = {
-            "last": last,
-            "mean": sums / self._n_tokens,
-            "max": np.where(self._has_tokens, largest, 0),
-        }
-        return np.concatenate([finished[part] for part in self._parts], axis=-1)
-
-    def go_back(self, upstream: np.ndarray, pooled: np.ndarray) -> np.ndarray:
-        """Give the gradient of what was pooled."""
-        of_pooled = np.zeros_like(pooled)
-        slopes = np.split(upstream, len(self._parts), axis=-1)
-        for part, one in zip(self._parts, slopes, strict=True):
-            if part == "last":
-                of_pooled[0] = one
-            elif part == "mean":
-                of_pooled[1] = one / self._n_tokens
-            else:
-                of_pooled[2] = np.where(self._has_tokens, one, 0)
-        return of_pooled
-
-
-def _scale(gradients: list[np.ndarray], most: float | None) -> np.float32:
+def _scale(gradients: Sequence[np.ndarray], most: float | None) -> np.float32:
     """What Keras multiplies gradients by where their common norm is above the most."""
-    if most is None:
+    if not most:
         return np.float32(1)
     norm = math.sqrt(sum(float(np.vdot(one, one)) for one in gradients))
     if not math.isfinite(norm):
         return np.float32(np.nan)
     return np.float32(most / max(norm, most))
-
-
-def _is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
-    hooks = [
-        f"on_{kind}_{end}"
-        for kind in ("batch", "train_batch")
-        for end in ("begin", "end")
-    ]
-    return any(
-        getattr(getattr(callback, hook), "__func__", None)
-        is not getattr(keras.callbacks.Callback, hook)
-        for hook in hooks
-    )

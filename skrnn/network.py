@@ -12,7 +12,6 @@ import numpy as np
 from skrnn._keras import keras
 from skrnn.backend import (
     copy_of,
-    count,
     feed,
     gradients_forgotten,
     is_forked_process,
@@ -252,15 +251,16 @@ class SequenceModel(keras.Model):
         )
         self._schedule(n_updates if decay else None)
         self.trained_natively = trains_natively(self, callbacks)
+        training = contextlib.nullcontext(callbacks)
         if self.trained_natively:
             is_looked_at = bool(callbacks) or validation_data is not None
-            feeding = self._native_training(batches, is_looked_at=is_looked_at)
-        else:
-            feeding = contextlib.nullcontext(feed(batches))
+            training = self._native_training(
+                batches, callbacks, is_looked_at=is_looked_at
+            )
         try:
-            with gradients_forgotten(), feeding as data:
+            with gradients_forgotten(), training as callbacks:
                 return super().fit(
-                    data,
+                    feed(batches),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
@@ -273,19 +273,22 @@ class SequenceModel(keras.Model):
             self._initial_epoch = None
 
     @contextlib.contextmanager
-    def _native_training(self, batches, *, is_looked_at: bool):
-        """Let the kernel make the updates, in place of what Keras compiles."""
-        training = NativeTraining(self, batches, is_looked_at=is_looked_at)
-        compiled, self.train_function = self.train_function, training
+    def _native_training(self, batches, callbacks, *, is_looked_at: bool):
+        """Let the kernel make the updates; give the callbacks for that."""
+        training = NativeTraining(self, batches, callbacks, is_looked_at=is_looked_at)
+        self.train_function = training
         try:
             with one_blas_thread():
-                yield count(len(batches))
+                yield [training, *callbacks]
         finally:
-            self.train_function = compiled
+            self.train_function = training.compiled
             training.finish()
 
     def judge_of(self, targets: np.ndarray) -> Callable:
-        """What tells the loss and metrics of scores; see `skrnn.compiled.judge`."""
+        """What tells the loss and metrics of scores, compiled once a `compile`.
+
+        See `skrnn.compiled.judge`.
+        """
         key = targets.dtype.str, targets.shape[1:]
         if key not in self._judges:
             self._judges[key] = judge(self, targets)

@@ -192,6 +192,9 @@ def test_ids_that_there_are_no_rows_of_are_refused():
         {"clipnorm": 0.01},
         {"learning_rate_schedule": "constant"},
         {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.01, 3, 0.5)},
+        {"learning_rate": keras.optimizers.schedules.CosineDecay(0.01, 40)},
+        {"optimizer__learning_rate": lambda: 0.005},
+        {"clipnorm": None, "optimizer__global_clipnorm": 0.0},
         {"optimizer__beta_1": 0.5, "optimizer__epsilon": 0.01},
         {"metrics": ["accuracy", keras.metrics.AUC]},
         {"metrics": "accuracy", "compile__weighted_metrics": ["accuracy"]},
@@ -458,6 +461,122 @@ def test_the_best_weights_come_back_whatever_callbacks_read():
     assert any(np.array_equal(found, one) for one in best)
 
 
+class Freezes(keras.callbacks.Callback):
+    """Freezes the embedding in an epoch, and thaws it in the next."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.encoder.embedding.trainable = epoch != self.epoch
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_layers_that_callbacks_freeze(epoch):
+    """What is frozen when training begins stays until its end, as Keras has it."""
+    native, expected = classifier(), compiled(classifier())
+    for one in (native, expected):
+        one.set_params(callbacks=[Freezes(epoch), *(one.callbacks or [])])
+        one.fit(TEXTS, LABELS)
+    assert is_native(native) == (epoch > 0)
+    assert_alike(native, expected)
+
+
+class Stops(keras.callbacks.Callback):
+    """Ends the second epoch early, and training with it."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+
+def test_epochs_that_end_early_are_seen_whole():
+    kept = []
+    for one in (lambda one: one, compiled):
+        callback = Keeps()
+        fitted = one(classifier(callbacks=[Stops(), callback])).fit(TEXTS, LABELS)
+        kept.append(callback.kept)
+    assert len(kept[0]) == fitted.n_iter_ == 2
+    for states in zip(*kept, strict=True):
+        for found, expected in zip(*states, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("callbacks", [[], [keras.callbacks.Callback()]])
+def test_epochs_of_fewer_batches(callbacks):
+    keras.config.set_max_steps_per_epoch(4)
+    try:
+        assert_trained_as_compiled(lambda: classifier(callbacks=[*callbacks]))
+    finally:
+        keras.config.set_max_steps_per_epoch(None)
+
+
+class TrainsOnMore(keras.callbacks.Callback):
+    """Trains on a batch of its own after each epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        ids = np.array([[2, 3, 4], [0, 4, 5]], np.int32)
+        targets = np.array([[0.0], [1.0]], np.float32)
+        self.model.train_on_batch(ids, targets, np.ones(2, np.float32))
+
+
+def test_callbacks_may_train_on_batches_of_their_own():
+    assert_trained_as_compiled(lambda: classifier(callbacks=[TrainsOnMore()]))
+
+
+def test_weights_that_were_written_in_parts_are_trained():
+    native, expected = (
+        one.set_params(warm_start=True).fit(TEXTS, LABELS)
+        for one in (classifier(), compiled(classifier()))
+    )
+    for fitted in (native, expected):
+        table = fitted.model_.encoder.embedding.embeddings
+        # TensorFlow copies what is assigned to it from then on.
+        table.value[3].assign(np.ones(table.shape[1], np.float32))
+        fitted.fit(TEXTS, LABELS)
+    assert is_native(native)
+    assert_alike(native, expected)
+
+
+def changed(name):
+    def change(model):
+        if name == "activity_regularizer":
+            model.head.activity_regularizer = keras.regularizers.L2(0.1)
+        elif name == "activation":
+            model.head.activation = keras.activations.tanh
+        else:
+            model.dropout.noise_shape = (None, 1)
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["activity_regularizer", "activation", "noise_shape"])
+def test_what_a_user_changes_in_the_network_is_heeded(name):
+    native, expected = (
+        one.set_params(warm_start=True).fit(TEXTS, LABELS)
+        for one in (classifier(dropout=0.5), compiled(classifier(dropout=0.5)))
+    )
+    for fitted in (native, expected):
+        changed(name)(fitted.model_)
+        # What Keras compiled has the network of before in it.
+        fitted.model_.train_function = None
+        fitted.fit(TEXTS, LABELS)
+    assert not is_native(native)
+    assert_alike(native, expected)
+
+
+def pairwise(y_true, y_pred):
+    """A loss of texts beside their neighbours."""
+    others = tf.range(tf.shape(y_pred)[0])[::-1]
+    return tf.square(y_true - y_pred) + tf.square(tf.gather(y_pred, others) - 1.0)
+
+
+def test_a_loss_may_look_at_several_texts_and_must_look_at_scores():
+    assert_trained_as_compiled(lambda: classifier(loss=pairwise))
+    with pytest.raises(ValueError, match="does not depend on the scores"):
+        classifier(loss=lambda y_true, y_pred: tf.square(y_true)).fit(TEXTS, LABELS)
+
+
 def test_what_others_hold_of_the_weights_stays():
     fitted = classifier(warm_start=True).fit(TEXTS, LABELS)
     held, copies = [], []
@@ -465,7 +584,7 @@ def test_what_others_hold_of_the_weights_stays():
         for variable in fitted.model_.weights:
             # TensorFlow's tensor is the variable's memory, until that is written.
             held.append(tf.convert_to_tensor(variable.value))
-            copies.append(np.array(variable.value))
+            copies.append(variable.value.numpy())
         fitted.fit(TEXTS, LABELS)
         assert is_native(fitted)
     # And by an update of what Keras compiles.
