@@ -77,7 +77,7 @@ class NGrams:
             enough = n_texts >= _least_texts(n_texts, self.max_features)
             keys = np.concatenate([keys, np.sort(found[enough])])
         self._keys = keys
-        self.__dict__.pop("_known", None)
+        self._forget_known()
         return self
 
     def find(self, sequences: Sequences) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -147,7 +147,10 @@ class NGrams:
             return native_marks.pack(*mark(part), self.n_features)
 
         marks = _joined(in_threads(mark_packed, sequences.in_parts(_IDS_A_PART)))
-        return [PackedMarks(*one, self.n_features) for one in marks]
+        packed = [PackedMarks(*one, self.n_features) for one in marks]
+        # Of a million texts it takes megabytes, which a fit on the marks needs.
+        self._forget_known()
+        return packed
 
     def _marker(self) -> Callable:
         """What gives the marks of some texts, several of which may be taken at once."""
@@ -167,6 +170,9 @@ class NGrams:
     @cached_property
     def _known(self) -> native.KnownNGrams:
         return _as_known(self._keys, self.n_ids)
+
+    def _forget_known(self) -> None:
+        self.__dict__.pop("_known", None)
 
     def __getstate__(self) -> dict:
         # It takes milliseconds to make, and megabytes to store.
