@@ -20,6 +20,10 @@ from skrnn.optimizers import Adam
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID
 
+# After so many updates what was freed goes back to the system: arrays of many lengths
+# leave gaps.
+_UPDATES_GIVEN_BACK = 128
+
 # So many step sizes are computed at once.
 _RATES_AT_ONCE = 1024
 
@@ -298,6 +302,8 @@ class NativeUpdates:
         scale = _scale(gradients, self._optimizer.global_clipnorm)
         size = self._next_rate()
         self._n_done += 1
+        if not self._n_done % _UPDATES_GIVEN_BACK:
+            give_back()
         beta_1, beta_2 = self._betas
         size *= math.sqrt(1 - beta_2**self._n_done) / (1 - beta_1**self._n_done)
         of_each = [rows, *[None] * (len(gradients) - 1)]

@@ -59,13 +59,11 @@ def _take(n_bytes: int) -> np.ndarray:
             memory = _kept.pop(key, None)
             if memory is one:
                 return memory
-    if n_bytes < _FEWEST_BYTES_KEPT:
-        return np.empty(n_bytes, np.uint8)
-    # In its place others go, the smallest first, lest arrays and what is kept take much
-    # more than arrays alone.
-    _forget(n_bytes, there)
-    # Not in the C library's heap, where arrays of many lengths leave gaps.
-    return zeros_given_back(n_bytes, np.uint8)
+    if n_bytes >= _FEWEST_BYTES_KEPT:
+        # In its place others go, the smallest first, lest arrays and what is kept take
+        # much more than arrays alone.
+        _forget(n_bytes, there)
+    return np.empty(n_bytes, np.uint8)
 
 
 def _forget(n_bytes: int, those) -> None:
