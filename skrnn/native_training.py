@@ -84,8 +84,8 @@ class NativeTraining(keras.callbacks.Callback):
     TensorFlow takes some milliseconds a step for itself, as long as the kernel takes
     for a batch of short texts, and some tenths of a second to make its graph. Here it
     tells how the loss changes with the scores, whatever loss that is, and draws what is
-    dropped: the numbers that it draws in its graph. All else is done in arrays, whose memory the
-    variables share meanwhile, and moves of the embedding are put off.
+    dropped: the numbers that it draws in its graph. All else is done in arrays, whose
+    memory the variables share meanwhile, and moves of the embedding are put off.
 
     Parameters
     ----------
