@@ -203,7 +203,6 @@ def test_ids_that_there_are_no_rows_of_are_refused():
         {"loss": keras.losses.BinaryFocalCrossentropy},
         {"loss__label_smoothing": 0.1},
     ],
-    ids=repr,
 )
 def test_updates_are_those_of_the_graph(params):
     if params.get("precision") == "bfloat16":
@@ -259,7 +258,6 @@ def test_texts_without_a_known_token_are_read():
         {"compile__run_eagerly": True},
         {"compile__steps_per_execution": 2},
     ],
-    ids=repr,
 )
 def test_what_else_is_asked_keras_compiles(params):
     fitted = classifier(**params, epochs=1).fit(TEXTS, LABELS)
