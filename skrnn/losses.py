@@ -1,4 +1,4 @@
-"""The losses of a classifier: which there are, and which give probabilities."""
+"""Which losses suit a classifier, and give probabilities, and which a regressor."""
 
 from __future__ import annotations
 
@@ -32,6 +32,57 @@ _LOG_ODDS_CLASSES = (*_BINARY_CLASSES, *_SOFTMAX_CLASSES)
 # Keras' functions take probabilities where they are not told otherwise.
 _SUITED = (*_LOG_ODDS_CLASSES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
 _OF_KERAS = [one for one in vars(keras.losses).values() if callable(one)]
+
+
+# Those that compare classes, or one text's columns of shares, by their names: not all
+# versions of Keras have all.
+_OF_CLASSES = [
+    vars(keras.losses)[name]
+    for name in (
+        *(one.__name__ for one in (*_LOG_ODDS_CLASSES, *_HINGE_CLASSES)),
+        *(one.__name__ for one in _HINGE_FUNCTIONS),
+        "SparseCategoricalCrossentropy",
+        "CategoricalGeneralizedCrossEntropy",
+        "KLDivergence",
+        "CTC",
+        "Dice",
+        "Tversky",
+        "Circle",
+        "binary_crossentropy",
+        "binary_focal_crossentropy",
+        "categorical_crossentropy",
+        "categorical_focal_crossentropy",
+        "categorical_generalized_cross_entropy",
+        "sparse_categorical_crossentropy",
+        "kl_divergence",
+        "ctc",
+        "dice",
+        "tversky",
+        "circle",
+    )
+    if name in vars(keras.losses)
+]
+
+
+def check_loss_of_values(loss) -> None:
+    """Check that a loss of Keras' own compares values.
+
+    Parameters
+    ----------
+    loss : `keras.losses.Loss`, class or callable
+        Others than Keras' own are not looked at.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it compares classes.
+    """
+    kind = loss if inspect.isroutine(loss) or inspect.isclass(loss) else type(loss)
+    if kind in _OF_CLASSES:
+        raise InvalidParameterError(
+            f"loss={loss!r} does not fit a regressor: it compares classes. Use "
+            "'squared_error', 'absolute_error', 'huber' or another loss of values."
+        )
 
 
 def is_hinge(loss) -> bool:

@@ -226,6 +226,8 @@ class NativeUpdates:
         for one in self._dropouts:
             one.put_back()
 
+    # Training that diverges is told of when it is done.
+    @np.errstate(over="ignore", invalid="ignore")
     def make(self, ids, targets, weight) -> dict:
         """Make one with a batch.
 
@@ -351,7 +353,8 @@ class _Dropout:
 
 def _scale(gradients: Sequence[np.ndarray], most: float | None) -> np.float32:
     """What Keras multiplies gradients by where their common norm is above the most."""
-    if not most:
+    # As Keras does.
+    if most is None or most <= 0:
         return np.float32(1)
     norm = math.sqrt(sum(float(np.vdot(one, one)) for one in gradients))
     if not math.isfinite(norm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from numbers import Real
 
 from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.backend import apply_adam
@@ -22,17 +23,21 @@ class Adam(keras.optimizers.Adam):
     @property
     def is_plain(self) -> bool:
         """Whether nothing is asked but Adam's rule, and a norm to clip all to."""
-        return not any(
-            (
-                self.amsgrad,
-                self.use_ema,
-                self.weight_decay,
-                self.gradient_accumulation_steps,
-                self.loss_scale_factor,
-                self.clipnorm,
-                self.clipvalue,
-            )
+        asked = (
+            self.amsgrad,
+            self.use_ema,
+            self.weight_decay,
+            self.gradient_accumulation_steps,
+            self.loss_scale_factor,
+            self.clipnorm,
+            self.clipvalue,
         )
+        # Others than these are left to Keras, to refuse or not.
+        is_rule = isinstance(self.epsilon, Real) and all(
+            isinstance(beta, Real) and 0 <= beta < 1
+            for beta in (self.beta_1, self.beta_2)
+        )
+        return is_rule and not any(asked)
 
     @property
     def given_learning_rate(self):

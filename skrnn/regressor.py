@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_array
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
+from skrnn.losses import check_loss_of_values
 from skrnn.parameters import documented
 from skrnn.targets import ValueEncoder
 
@@ -45,7 +46,8 @@ class RNNTextRegressor(RegressorMixin, TextEstimator):
     loss : {"squared_error", "absolute_error", "huber"}, `keras.losses.Loss`, \
 class or callable, default="squared_error"
         What is minimised, between standardized targets and the network's scores.
-        Huber's width is in standard deviations too: ``loss__delta=1.0``.
+        Huber's width is in standard deviations too: ``loss__delta=1.0``. Losses of
+        Keras that compare classes are refused.
 
     <training>
 
@@ -213,7 +215,10 @@ class or callable, default="squared_error"
                 f"Got {width!r} instead."
             )
         # What is no name need not be hashable.
-        return _LOSSES[self.loss] if isinstance(self.loss, str) else self.loss, {}
+        if isinstance(self.loss, str):
+            return _LOSSES[self.loss], {}
+        check_loss_of_values(self.loss)
+        return self.loss, {}
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -123,7 +123,13 @@ def train(
     finally:
         for callback in callbacks:
             _make_portable(callback)
-    history, best_epoch = run.history, None
+    # A user's own `History` has those of earlier fits, too.
+    n_epochs = len(run.epoch)
+    history = {
+        name: values[max(len(values) - n_epochs, 0) :]
+        for name, values in run.history.items()
+    }
+    best_epoch = None
     if stop is not None and stop.best is not None:
         # A callback that goes on from a backup begins at a later one.
         best_epoch = initial_epoch + run.epoch.index(stop.best_epoch) + 1

@@ -1,5 +1,6 @@
 """What `partial_fit` and a warm start keep."""
 
+import keras
 import numpy as np
 import pytest
 from corpus import (
@@ -117,3 +118,15 @@ def test_warm_start_twice_is_one_long_fit():
 def test_fit_without_warm_start_begins_anew():
     again = classifier().fit(TOPIC_TEXTS, TOPICS).fit(TEXTS, LABELS)
     assert_same_model(again, classifier().fit(TEXTS, LABELS))
+
+
+def test_a_history_of_the_user_s_does_not_count():
+    """Keras writes a training into it, and goes on with it in the next."""
+    history = keras.callbacks.History()
+    fitted = classifier(epochs=2, callbacks=[history])
+    for _ in range(2):
+        fitted.fit(TEXTS, LABELS)
+        assert fitted.n_iter_ == len(fitted.history_["loss"]) == 2
+    fitted.partial_fit(TEXTS, LABELS)
+    assert fitted.n_iter_ == len(fitted.history_["loss"]) == 3
+    assert fitted.history_["loss"][-1] == history.history["loss"][-1]

@@ -195,6 +195,7 @@ def test_ids_that_there_are_no_rows_of_are_refused():
         {"learning_rate": keras.optimizers.schedules.CosineDecay(0.01, 40)},
         {"optimizer__learning_rate": lambda: 0.005},
         {"clipnorm": None, "optimizer__global_clipnorm": 0.0},
+        {"clipnorm": None, "optimizer__global_clipnorm": -1.0},
         {"optimizer__beta_1": 0.5, "optimizer__epsilon": 0.01},
         {"metrics": ["accuracy", keras.metrics.AUC]},
         {"metrics": "accuracy", "compile__weighted_metrics": ["accuracy"]},
@@ -249,6 +250,8 @@ def test_texts_without_a_known_token_are_read():
         {"optimizer__loss_scale_factor": 2.0},
         {"optimizer__clipnorm": 0.1},
         {"optimizer__clipvalue": 0.1},
+        {"optimizer__beta_1": 1.0},
+        {"optimizer__beta_2": -0.1},
         {"l2": 0.1},
         {"cell": "lstm"},
         {"n_layers": 2},
@@ -260,7 +263,12 @@ def test_texts_without_a_known_token_are_read():
     ],
 )
 def test_what_else_is_asked_keras_compiles(params):
-    fitted = classifier(**params, epochs=1).fit(TEXTS, LABELS)
+    try:
+        fitted = classifier(**params, epochs=1).fit(TEXTS, LABELS)
+    except ValueError as error:
+        # Where it makes no sense.
+        assert "diverged" in str(error)
+        return
     assert not is_native(fitted)
     assert np.isfinite(fitted.history_["loss"]).all()
 
@@ -351,6 +359,12 @@ def test_an_update_by_itself_goes_on():
         for _ in range(3):
             fitted.model_.train_on_batch(*batch)
     assert_alike(*fits)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_training_that_diverges_is_told_of_once():
+    with pytest.raises(ValueError, match="Training diverged in epoch"):
+        regressor(learning_rate=1e30, clipnorm=None).fit(TEXTS, STARS)
 
 
 # What others see

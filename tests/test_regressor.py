@@ -142,6 +142,27 @@ def test_losses_of_keras(params, instance):
     assert_same_model(fitted, regressor(loss=instance).fit(TEXTS, STARS))
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.BinaryCrossentropy,
+        keras.losses.SparseCategoricalCrossentropy(),
+        keras.losses.Hinge(),
+        keras.losses.KLDivergence,
+        keras.losses.binary_crossentropy,
+        keras.losses.squared_hinge,
+    ],
+)
+def test_losses_of_classes_are_refused(loss):
+    with pytest.raises(ValueError, match=r"fit a regressor: .*'squared_error'"):
+        regressor(loss=loss).fit(TEXTS, STARS)
+
+
+def test_losses_of_keras_that_compare_values_are_taken():
+    for loss in (keras.losses.LogCosh, keras.losses.mean_squared_error):
+        assert regressor(loss=loss).fit(TEXTS, STARS).score(TEXTS, STARS) < 1
+
+
 def test_width_of_huber_matters():
     narrow = regressor(loss="huber", loss__delta=0.1).fit(TEXTS, STARS)
     wide = regressor(loss="huber").fit(TEXTS, STARS)
