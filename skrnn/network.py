@@ -73,8 +73,8 @@ class SequenceModel(keras.Model):
     Attributes
     ----------
     trained_natively : bool
-        Whether the last training was `skrnn.native_training`'s, and not that of a graph
-        that Keras compiles.
+        Whether the last training left most of TensorFlow out, and was not that of a
+        graph that Keras compiles.
     """
 
     def __init__(
@@ -287,7 +287,16 @@ class SequenceModel(keras.Model):
     def judge_of(self, targets: np.ndarray) -> Callable:
         """What tells the loss and metrics of scores, compiled once a `compile`.
 
-        See `skrnn.compiled.judge`.
+        Parameters
+        ----------
+        targets : ndarray of shape (n_texts, ...)
+            Some, of which the dtype counts, and the shape of a text's.
+
+        Returns
+        -------
+        callable
+            Maps targets, scores and weights of texts to the loss' slopes, an array of
+            the scores' shape, and loss and metrics so far, a dict of tensors.
         """
         key = targets.dtype.str, targets.shape[1:]
         if key not in self._judges:
