@@ -34,55 +34,31 @@ _SUITED = (*_LOG_ODDS_CLASSES, *_HINGE_CLASSES, *_HINGE_FUNCTIONS)
 _OF_KERAS = [one for one in vars(keras.losses).values() if callable(one)]
 
 
-# Those that compare classes, or one text's columns of shares, by their names: not all
-# versions of Keras have all.
+# Not all versions of Keras have all of them.
+_MORE_OF_CLASSES = (
+    "SparseCategoricalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "KLDivergence",
+    "CTC",
+    "Dice",
+    "Tversky",
+    "Circle",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "sparse_categorical_crossentropy",
+    "kl_divergence",
+    "ctc",
+    "dice",
+    "tversky",
+    "circle",
+)
 _OF_CLASSES = [
-    vars(keras.losses)[name]
-    for name in (
-        *(one.__name__ for one in (*_LOG_ODDS_CLASSES, *_HINGE_CLASSES)),
-        *(one.__name__ for one in _HINGE_FUNCTIONS),
-        "SparseCategoricalCrossentropy",
-        "CategoricalGeneralizedCrossEntropy",
-        "KLDivergence",
-        "CTC",
-        "Dice",
-        "Tversky",
-        "Circle",
-        "binary_crossentropy",
-        "binary_focal_crossentropy",
-        "categorical_crossentropy",
-        "categorical_focal_crossentropy",
-        "categorical_generalized_cross_entropy",
-        "sparse_categorical_crossentropy",
-        "kl_divergence",
-        "ctc",
-        "dice",
-        "tversky",
-        "circle",
-    )
-    if name in vars(keras.losses)
+    *_SUITED,
+    *(one for name, one in vars(keras.losses).items() if name in _MORE_OF_CLASSES),
 ]
-
-
-def check_loss_of_values(loss) -> None:
-    """Check that a loss of Keras' own compares values.
-
-    Parameters
-    ----------
-    loss : `keras.losses.Loss`, class or callable
-        Others than Keras' own are not looked at.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it compares classes.
-    """
-    kind = loss if inspect.isroutine(loss) or inspect.isclass(loss) else type(loss)
-    if kind in _OF_CLASSES:
-        raise InvalidParameterError(
-            f"loss={loss!r} does not fit a regressor: it compares classes. Use "
-            "'squared_error', 'absolute_error', 'huber' or another loss of values."
-        )
 
 
 def is_hinge(loss) -> bool:
@@ -171,7 +147,7 @@ def check_loss(loss, *, is_multiclass: bool) -> None:
         If it wants other targets than columns of 0 and 1, or other scores than log
         odds and margins.
     """
-    kind = loss if inspect.isroutine(loss) or inspect.isclass(loss) else type(loss)
+    kind = _kind(loss)
     if kind in _OF_KERAS and kind not in _SUITED:
         suited = _LOG_ODDS_CLASSES if is_multiclass else _BINARY_CLASSES
         raise InvalidParameterError(
@@ -190,3 +166,28 @@ def check_loss(loss, *, is_multiclass: bool) -> None:
             f"The scores are log odds: make the loss with from_logits=True, or give "
             f"its class. Got loss={loss!r}."
         )
+
+
+def check_loss_of_values(loss) -> None:
+    """Check that a loss of Keras' own compares values.
+
+    Parameters
+    ----------
+    loss : `keras.losses.Loss`, class or callable
+        Others than Keras' own are not looked at.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it compares classes.
+    """
+    if _kind(loss) in _OF_CLASSES:
+        raise InvalidParameterError(
+            f"loss={loss!r} does not fit a regressor: it compares classes. Use "
+            "'squared_error', 'absolute_error', 'huber' or another loss of values."
+        )
+
+
+def _kind(loss):
+    """What tells whether a loss is one of Keras' own."""
+    return loss if inspect.isroutine(loss) or inspect.isclass(loss) else type(loss)

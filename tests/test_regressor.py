@@ -160,7 +160,8 @@ def test_losses_of_classes_are_refused(loss):
 
 def test_losses_of_keras_that_compare_values_are_taken():
     for loss in (keras.losses.LogCosh, keras.losses.mean_squared_error):
-        assert regressor(loss=loss).fit(TEXTS, STARS).score(TEXTS, STARS) < 1
+        fitted = regressor(loss=loss).fit(TEXTS, STARS)
+        assert np.isfinite(fitted.history_["loss"]).all()
 
 
 def test_width_of_huber_matters():
