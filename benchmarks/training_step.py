@@ -33,7 +33,8 @@ from _networks import (
 from skrnn._keras import keras
 from skrnn.backend import sizes_an_octave
 from skrnn.batches import LengthSortedBatches
-from skrnn.native_training import NativeUpdates, trains_natively
+from skrnn.native_training import trains_natively
+from skrnn.native_updates import NativeUpdates
 from skrnn.threads import one_blas_thread
 
 ops = keras.ops

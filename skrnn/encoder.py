@@ -165,15 +165,19 @@ class SequenceEncoder(keras.Model):
             for level in range(n_layers - 1)
         ]
 
+    @property
+    def levels(self) -> list[list]:
+        """The recurrent layers, a list a level: one of them for each direction."""
+        layers, n = self.recurrent_layers, len(self.directions)
+        return [layers[i : i + n] for i in range(0, len(layers), n)]
+
     def build(self, input_shape):
-        config = self._config
         self.embedding.build(input_shape)
-        size = config["embedding_size"]
-        n_directions = len(self.directions)
-        for i, layer in enumerate(self.recurrent_layers):
-            if i == n_directions:
-                size = config["hidden_size"] * n_directions
-            layer.build((*input_shape, size))
+        size = self.embedding.size
+        for layers in self.levels:
+            for layer in layers:
+                layer.build((*input_shape, size))
+            size = self.hidden_size * len(layers)
         self.built = True
 
     def call(self, ids, training=False):
@@ -233,8 +237,7 @@ class SequenceEncoder(keras.Model):
             A list for each direction of the first level, see `RecurrentLayer.tabulate`.
         """
         vectors, padding = self.embedding(ids), ops.equal(ids, PADDING_ID)
-        layers = self.recurrent_layers[: len(self.directions)]
-        return [layer.tabulate(vectors, padding) for layer in layers]
+        return [layer.tabulate(vectors, padding) for layer in self.levels[0]]
 
     def read_rows(self, rows, tables):
         """Representations outside of training, which have no gradient.
@@ -256,10 +259,8 @@ class SequenceEncoder(keras.Model):
         def read(rows):
             padding = ops.equal(rows, PADDING_ID)
             given = [{"inputs": rows, "tables": one} for one in tables]
-            for i in range(0, len(self.recurrent_layers), len(given)):
-                layers = self.recurrent_layers[i : i + len(given)]
-                top = layers[-1] is self.recurrent_layers[-1]
-                pooling = self.pooling if top else None
+            for level, layers in enumerate(self.levels, start=1):
+                pooling = self.pooling if level == len(self.levels) else None
                 hidden = ops.concatenate(
                     [
                         layer.infer(padding=padding, pooling=pooling, **one)
@@ -290,21 +291,18 @@ class SequenceEncoder(keras.Model):
         }
 
     def _read(self, x, padding, masks, training, *, table=None):
-        n_directions = len(self.directions)
-        for level in range(len(self.recurrent_layers) // n_directions):
+        for level, layers in enumerate(self.levels):
             given = {} if level else {"table": table}
             if level in masks and self.implementation == "native":
                 given["factors"] = masks[level][0]
             elif level in masks:
                 x = x * masks[level]
-            first = level * n_directions
-            layers = self.recurrent_layers[first : first + n_directions]
-            pooling = self.pooling if layers[-1] is self.recurrent_layers[-1] else None
+            pooling = self.pooling if level == len(self.dropouts) else None
             made = [
                 layer(x, padding, training=training, pooling=pooling, **given)
                 for layer in layers
             ]
-            x = ops.concatenate(made, axis=-1) if n_directions > 1 else made[0]
+            x = ops.concatenate(made, axis=-1) if len(made) > 1 else made[0]
         return x
 
     def get_config(self):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
 from skrnn.backend import Views
-from skrnn.native.gru import WIDEST_FLOAT32, fastest_kernel, forward
+from skrnn.native.gru import WIDEST_FLOAT32, fastest_kernel
+from skrnn.native_layer import NativeLayer, side_by_side
 from skrnn.native_pooling import NativePooling
 from skrnn.sequences import PADDING_ID
 
@@ -40,6 +40,11 @@ class NativeNetwork:
     def __init__(self, encoder, head=None):
         self._encoder = encoder
         self._head = head
+        kernel = fastest_kernel("float32")
+        self._levels = [
+            [(NativeLayer(layer, kernel), layer.ordered_weights) for layer in layers]
+            for layers in encoder.levels
+        ]
         self._variables = [*encoder.weights, *(head.weights if head else ())]
         self._views = Views(self._variables)
 
@@ -56,12 +61,8 @@ class NativeNetwork:
         float32 ndarray of shape (batch, width)
         """
         weights = self._read_weights()
-        table = {"inputs": weights[self._encoder.embedding.embeddings]}
-        first = [
-            {**table, "input_kernel": weights[layer.kernel]}
-            for layer in self._levels()[0]
-        ]
-        return self._read(ids, first, weights)
+        table = weights[self._encoder.embedding.embeddings]
+        return self._read(ids, [table] * len(self._levels[0]), weights)
 
     def with_tables_of(self, ids: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Take the inputs' products once an id.
@@ -79,50 +80,32 @@ class NativeNetwork:
         """
         weights = self._read_weights()
         vectors = weights[self._encoder.embedding.embeddings][ids]
-        first = [
-            {"inputs": vectors @ weights[layer.kernel]} for layer in self._levels()[0]
-        ]
-        return lambda rows: self._read(rows, first, weights)
+        tables = []
+        for _, (kernel, *_) in self._levels[0]:
+            tables.append(vectors @ weights[kernel])
+            # In whose place the products are.
+            weights[kernel] = None
+        return lambda rows: self._read(rows, tables, weights)
 
     def _read_weights(self) -> _Weights:
-        return _Weights(zip(map(id, self._variables), self._views(), strict=True))
+        return _Weights(self._variables, self._views())
 
-    def _levels(self) -> list[list]:
-        """A layer for each direction, of each level."""
-        layers, n = self._encoder.recurrent_layers, len(self._encoder.directions)
-        return [layers[i : i + n] for i in range(0, len(layers), n)]
-
-    def _read(self, rows: np.ndarray, first: list[dict], weights) -> np.ndarray:
+    def _read(self, rows: np.ndarray, tables: list[np.ndarray], weights) -> np.ndarray:
         """Read rows of what each layer of the first level is given."""
         rows = np.ascontiguousarray(rows.T)
         padding = (rows == PADDING_ID).astype(np.uint8)
-
-        def side_by_side(read, layers, given):
-            made = [
-                read(layer, weights, padding, one)
-                for layer, one in zip(layers, given, strict=True)
-            ]
-            return np.concatenate(made, axis=-1)
-
-        levels = self._levels()
-        given = [{**one, "rows": rows} for one in first]
-        for layers, above in pairwise(levels):
-            hidden = side_by_side(self._states, layers, given)
-            given = [
-                {"inputs": hidden, "input_kernel": weights[layer.kernel]}
-                for layer in above
-            ]
-        made = side_by_side(self._representations, levels[-1], given)
+        pooling = NativePooling(self._encoder.pooling, padding)
+        given = [{"inputs": table, "rows": rows} for table in tables]
+        for layers in self._levels:
+            at_top = pooling if layers is self._levels[-1] else None
+            made = side_by_side(
+                [
+                    layer.infer(map(weights.__getitem__, own), padding, at_top, **read)
+                    for (layer, own), read in zip(layers, given, strict=True)
+                ]
+            )
+            given = [{"inputs": made}] * len(layers)
         return made if self._head is None else self._scores(made, weights)
-
-    def _states(self, layer, weights, padding, given: dict) -> np.ndarray:
-        """Those after each step, of shape (steps, batch, size)."""
-        states, _ = _forward(layer, weights, padding, given, pools=False)
-        return states[:-1] if layer.reverse else states[1:]
-
-    def _representations(self, layer, weights, padding, given: dict) -> np.ndarray:
-        _, pooled = _forward(layer, weights, padding, given, pools=True)
-        return NativePooling(self._encoder.pooling, padding).finish(pooled)
 
     def _scores(self, representations: np.ndarray, weights) -> np.ndarray:
         head = self._head
@@ -135,27 +118,14 @@ class NativeNetwork:
         return representations @ kernel + bias
 
 
-class _Weights(dict):
+class _Weights:
     """Arrays by their variables, which have no hash of their own."""
 
+    def __init__(self, variables, arrays):
+        self._arrays = dict(zip(map(id, variables), arrays, strict=True))
+
     def __getitem__(self, variable) -> np.ndarray:
-        return super().__getitem__(id(variable))
+        return self._arrays[id(variable)]
 
-
-def _forward(layer, weights, padding, given: dict, *, pools: bool):
-    initial = np.zeros((padding.shape[1], layer.size), np.float32)
-    if layer.learn_initial_state:
-        initial += weights[layer.initial_states[0]]
-    states, _, pooled = forward(
-        padding=padding,
-        recurrent=weights[layer.recurrent_kernel],
-        bias=weights[layer.bias],
-        recurrent_bias=weights[layer.recurrent_bias],
-        initial=initial,
-        kernel=fastest_kernel("float32"),
-        reverse=layer.reverse,
-        steepness=layer.steepness,
-        pools=pools,
-        **given,
-    )
-    return states, pooled
+    def __setitem__(self, variable, array) -> None:
+        self._arrays[id(variable)] = array

@@ -169,6 +169,16 @@ class RecurrentLayer(keras.layers.Layer):
             )
 
     @property
+    def ordered_weights(self) -> list[keras.Variable]:
+        """Weights of the inputs' products, of the states', and of the first states."""
+        ordered = [self.kernel, self.bias, self.recurrent_kernel]
+        if self.reset_after:
+            ordered.append(self.recurrent_bias)
+        if self.learn_initial_state:
+            ordered += self.initial_states
+        return ordered
+
+    @property
     def steepness(self) -> float | None:
         """That of the sigmoid gates; None for the hard one."""
         return getattr(self.gate, "steepness", None)
@@ -209,7 +219,7 @@ class RecurrentLayer(keras.layers.Layer):
         """
         in_training = training and self.precision == "bfloat16"
         dtype = "bfloat16" if in_training else self.compute_dtype
-        weights = [self.kernel, self.bias, *self._others()]
+        weights = self.ordered_weights
         if self.implementation == "native":
             pools = pooling is not None
             looked_up = {} if factors is None else {"factors": factors}
@@ -229,15 +239,6 @@ class RecurrentLayer(keras.layers.Layer):
         if pooling is None:
             return hidden
         return pool(hidden, padding, pooling, reverse=self.reverse)
-
-    def _others(self):
-        """The weights but for those of the inputs' products."""
-        others = [self.recurrent_kernel]
-        if self.reset_after:
-            others.append(self.recurrent_bias)
-        if self.learn_initial_state:
-            others += self.initial_states
-        return others
 
     def _call_twin(self, inputs, padding):
         steepness = [self.gate.steepness if one else 1.0 for one in self.are_gates]

@@ -202,6 +202,16 @@ def test_ids_that_there_are_no_rows_of_are_refused():
         {"class_weight": "balanced"},
         {"loss": "hinge"},
         {"loss": keras.losses.BinaryFocalCrossentropy},
+        {"l2": 0.05},
+        {"l2": 0.05, "n_layers": 2, "clipnorm": None},
+        {"learn_initial_state": True},
+        {"learn_initial_state": True, "gate_activation": "sigmoid", "n_layers": 2},
+        {"bidirectional": True},
+        {"bidirectional": True, "learn_initial_state": True, "dropout": 0.3},
+        {"n_layers": 2, "dropout": 0.5, "pooling": "max"},
+        # Larger steps of a deep network take rounding's differences far apart.
+        {"n_layers": 3, "bidirectional": True, "dropout": 0.3, "learning_rate": 1e-3},
+        {"n_layers": 2, "bidirectional": True, "precision": "bfloat16"},
         {"loss__label_smoothing": 0.1},
     ],
 )
@@ -250,11 +260,7 @@ def test_texts_without_a_known_token_are_read():
         {"optimizer__loss_scale_factor": 2.0},
         {"optimizer__clipnorm": 0.1},
         {"optimizer__clipvalue": 0.1},
-        {"l2": 0.1},
         {"cell": "lstm"},
-        {"n_layers": 2},
-        {"bidirectional": True},
-        {"learn_initial_state": True},
         {"hidden_size": 8},
         {"compile__run_eagerly": True},
         {"compile__steps_per_execution": 2},
@@ -293,6 +299,23 @@ def test_what_else_is_asked_of_the_embedding_is_heeded():
     assert not is_native(fitted)
     norms = np.linalg.norm(fitted.model_.encoder.embedding.vectors, axis=1)
     assert norms.max() < 0.0101
+
+
+@pytest.mark.parametrize("where", ["embedding", "kernel"])
+def test_other_penalties_are_heeded(where):
+    fits = []
+    for one in (classifier(), compiled(classifier())):
+        fitted = one.set_params(warm_start=True).fit(TEXTS, LABELS)
+        encoder = fitted.model_.encoder
+        if where == "embedding":
+            encoder.embedding.embeddings.regularizer = keras.regularizers.L2(0.1)
+        else:
+            encoder.recurrent_layers[0].kernel.regularizer = keras.regularizers.L1(0.1)
+        # What Keras compiled has none in it.
+        fitted.model_.train_function = None
+        fits.append(fitted.fit(TEXTS, LABELS))
+    assert not is_native(fits[0])
+    assert_alike(*fits)
 
 
 def test_a_rule_that_was_changed_is_heeded():
