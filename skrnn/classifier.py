@@ -8,15 +8,15 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import InvalidParameterError, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
+from skrnn.class_weights import weigh_by_class
 from skrnn.losses import (
     HINGES,
     arguments_of,
@@ -27,54 +27,6 @@ from skrnn.losses import (
 )
 from skrnn.parameters import documented
 from skrnn.targets import ClassEncoder, check_present
-
-
-def _refusal(class_weight) -> ValueError:
-    return ValueError(
-        "`class_weight` should hold finite numbers of at least 0, got "
-        f"{class_weight!r}."
-    )
-
-
-def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
-    """The weight of each class; 1 where it has none and all names are classes."""
-    # Labels as they are: `compute_class_weight` looks for the number in "1".
-    without = np.array([label not in class_weight for label in classes])
-    if without.any() and np.count_nonzero(~without) != len(class_weight):
-        labels = classes.tolist()
-        unknown = [label for label in class_weight if label not in labels]
-        raise ValueError(
-            f"`class_weight` has {unknown}, which are no classes, and lacks "
-            f"{classes[without].tolist()}. The classes are {labels}."
-        )
-    try:
-        return np.array([class_weight.get(label, 1.0) for label in classes], float)
-    except (TypeError, ValueError) as error:
-        raise _refusal(class_weight) from error
-
-
-def _of_indicator(class_weight, y) -> np.ndarray:
-    """The weight of each text, the product of its columns'; `y` may be sparse."""
-    if class_weight == "balanced":
-        return compute_sample_weight("balanced", y)
-    of_columns = class_weight if isinstance(class_weight, list) else []
-    if len(of_columns) != y.shape[1] or not all(
-        isinstance(one, dict) for one in of_columns
-    ):
-        raise ValueError(
-            f"Where `y` is a multilabel indicator of {y.shape[1]} columns, "
-            f"`class_weight` should be 'balanced' or a list of {y.shape[1]} dicts. Got "
-            f"{class_weight!r}."
-        )
-    weight = np.ones(y.shape[0])
-    # A row format reads all of itself for a column.
-    y = y.tocsc() if issparse(y) else y
-    # `compute_sample_weight` knows only the values that these texts have.
-    values = np.arange(2)
-    for i, of_column in enumerate(of_columns):
-        column = y[:, [i]].toarray()[:, 0] if issparse(y) else y[:, i]
-        weight *= _by_label(of_column, values)[column.astype(int)]
-    return weight
 
 
 def _gives_probabilities(classifier) -> bool:
@@ -516,28 +468,19 @@ callable, default="log_loss"
     def _weigh(self, y, sample_weight, target_encoder: ClassEncoder) -> np.ndarray:
         if self.class_weight is None:
             return sample_weight
-        if isinstance(self.class_weight, list) and target_encoder.kind_ != "multilabel":
+        is_multilabel = target_encoder.kind_ == "multilabel"
+        if isinstance(self.class_weight, list) and not is_multilabel:
             raise InvalidParameterError(
                 f"The 'class_weight' parameter of {type(self).__name__} is a dict or "
                 "'balanced' where `y` is no multilabel indicator. Got "
                 f"{self.class_weight!r} instead."
             )
-        if target_encoder.kind_ == "multilabel":
-            weight = sample_weight * _of_indicator(self.class_weight, y)
-        else:
-            # A dict names all classes, where "balanced" knows those of `y`.
-            if self.class_weight == "balanced":
-                classes = np.unique(y)
-                of_class = compute_class_weight(
-                    "balanced", classes=classes, y=y, sample_weight=sample_weight
-                )
-            else:
-                classes = target_encoder.classes_
-                of_class = _by_label(self.class_weight, classes)
-            weight = sample_weight * of_class[np.searchsorted(classes, y)]
-        if not np.isfinite(weight).all() or (weight < 0).any():
-            raise _refusal(self.class_weight)
-        return weight
+        return weigh_by_class(
+            sample_weight,
+            y,
+            self.class_weight,
+            classes=None if is_multilabel else target_encoder.classes_,
+        )
 
     def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
         return ClassEncoder(

@@ -259,8 +259,8 @@ class SequenceEncoder(keras.Model):
         def read(rows):
             padding = ops.equal(rows, PADDING_ID)
             given = [{"inputs": rows, "tables": one} for one in tables]
-            for level, layers in enumerate(self.levels, start=1):
-                pooling = self.pooling if level == len(self.levels) else None
+            for level, layers in enumerate(self.levels):
+                pooling = self.pooling if level == len(self.dropouts) else None
                 hidden = ops.concatenate(
                     [
                         layer.infer(padding=padding, pooling=pooling, **one)

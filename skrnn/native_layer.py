@@ -94,8 +94,9 @@ class NativeLayer:
             )
             of_bias, of_recurrent_bias = of_biases[:-1].ravel(), of_biases[-1]
             of_weights = [of_kernel, of_bias, of_recurrent, of_recurrent_bias]
-            of_learned = [of_initial.sum(axis=0)] * (len(weights) - len(of_weights))
-            return of_inputs, of_weights + of_learned
+            if len(weights) > len(of_weights):
+                of_weights.append(of_initial.sum(axis=0))
+            return of_inputs, of_weights
 
         return self._finish(made, pooling), go_back
 
@@ -110,8 +111,8 @@ class NativeLayer:
             **read,
         }
         initial = np.zeros((padding.shape[1], len(recurrent)), np.float32)
-        for one in learned:
-            initial += one
+        if learned:
+            initial += learned[0]
         made = forward(
             bias=bias,
             recurrent_bias=recurrent_bias,
@@ -129,6 +130,6 @@ class NativeLayer:
         return states[:-1] if self._options["reverse"] else states[1:]
 
 
-def side_by_side(made: Sequence[np.ndarray]) -> np.ndarray:
+def joined(made: Sequence[np.ndarray]) -> np.ndarray:
     """Join what the layers of a level have made; that of one layer is left as it is."""
     return made[0] if len(made) == 1 else np.concatenate(made, axis=-1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from skrnn.backend import Views
 from skrnn.native.gru import WIDEST_FLOAT32, fastest_kernel
-from skrnn.native_layer import NativeLayer, side_by_side
+from skrnn.native_layer import NativeLayer, joined
 from skrnn.native_pooling import NativePooling
 from skrnn.sequences import PADDING_ID
 
@@ -98,10 +98,10 @@ class NativeNetwork:
         given = [{"inputs": table, "rows": rows} for table in tables]
         for layers in self._levels:
             at_top = pooling if layers is self._levels[-1] else None
-            made = side_by_side(
+            made = joined(
                 [
-                    layer.infer(map(weights.__getitem__, own), padding, at_top, **read)
-                    for (layer, own), read in zip(layers, given, strict=True)
+                    layer.infer(weights.of(variables), padding, at_top, **read)
+                    for (layer, variables), read in zip(layers, given, strict=True)
                 ]
             )
             given = [{"inputs": made}] * len(layers)
@@ -126,6 +126,9 @@ class _Weights:
 
     def __getitem__(self, variable) -> np.ndarray:
         return self._arrays[id(variable)]
+
+    def of(self, variables) -> list[np.ndarray]:
+        return [self[one] for one in variables]
 
     def __setitem__(self, variable, array) -> None:
         self._arrays[id(variable)] = array

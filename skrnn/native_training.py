@@ -43,13 +43,34 @@ def trains_natively(model, callbacks: Sequence[keras.callbacks.Callback]) -> boo
             for one in (encoder.embedding_dropout, *encoder.dropouts, model.dropout)
         )
         and all(one.trainable and one.constraint is None for one in model.weights)
-        and encoder.embedding.embeddings.regularizer is None
         and all(
             type(one.regularizer) in (NoneType, keras.regularizers.L2)
             for one in model.weights
         )
-        and all(one.activity_regularizer is None for one in model._flatten_layers())
+        # All its rows would have a gradient.
+        and encoder.embedding.embeddings.regularizer is None
+        and all(
+            one.activity_regularizer is None and one.compute_dtype == "float32"
+            for one in model._flatten_layers()
+        )
     )
+
+
+def penalties_of(model) -> tuple[float, ...]:
+    """What the loss of a network that `trains_natively` adds of weights' squares.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        Built and compiled.
+
+    Returns
+    -------
+    tuple of float
+        A factor for each of its `weights`, 0 where nothing is added.
+    """
+    regularizers = [one.regularizer for one in model.weights]
+    return tuple(0.0 if one is None else float(one.l2) for one in regularizers)
 
 
 def _is_called_each_batch(callback: keras.callbacks.Callback) -> bool:
@@ -100,6 +121,7 @@ class NativeTraining(keras.callbacks.Callback):
         self._is_looked_at = is_looked_at
         self._n_done = 0
         self._has_chosen = False
+        self._penalties = None
         self._updates = None
         self.compiled = model.train_function
 
@@ -133,6 +155,8 @@ class NativeTraining(keras.callbacks.Callback):
             # Once and not before, as Keras compiles what there is at the first batch:
             # callbacks may freeze layers when training begins.
             model.trained_natively = trains_natively(model, self._others)
+            if model.trained_natively:
+                self._penalties = penalties_of(model)
             self._has_chosen = True
         # An epoch that Keras was told to end early is gone on with in the next one.
         number = self._n_done % len(self._batches)
@@ -140,7 +164,7 @@ class NativeTraining(keras.callbacks.Callback):
         if not model.trained_natively:
             return self._train_by_graph(iterator)
         if self._updates is None:
-            self._updates = NativeUpdates(model)
+            self._updates = NativeUpdates(model, self._penalties)
         return self._updates.make(*self._batches[number])
 
     def finish(self) -> None:

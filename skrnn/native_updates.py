@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -15,7 +13,7 @@ from skrnn.deferred import DeferredMoves
 from skrnn.memory import give_back
 from skrnn.native.embedding import sum_rows
 from skrnn.native.gru import fastest_kernel
-from skrnn.native_layer import NativeLayer, side_by_side
+from skrnn.native_layer import NativeLayer, joined
 from skrnn.native_pooling import NativePooling
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID
@@ -36,18 +34,24 @@ class NativeUpdates:
     model : SequenceModel
         One that `skrnn.native_training.trains_natively`. Nobody is to look at it, or
         change it, before `put_back`.
+
+    penalties : sequence of float
+        What the loss adds of the squares of each of the model's `weights`.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, penalties: Sequence[float]):
         encoder, optimizer = model.encoder, model.optimizer
         self._model = model
         self._optimizer = optimizer
         self._n_done = int(optimizer.iterations)
         self._rates = []
         self._betas = optimizer.beta_1, optimizer.beta_2
+        # In the order in which weights are taken, as gradients are, too.
         self._moves, self._shared = [], []
-        # What the loss adds of each weight besides, its square times a factor.
-        self._penalties = []
+        self._penalties = tuple(penalties)
+        self._factors = dict(zip(map(id, model.weights), penalties, strict=True))
+        # Numbers of those weights, variables, arrays and factors.
+        self._penalized = []
 
         self._take([encoder.embedding.embeddings])
         kernel = fastest_kernel(encoder.precision) or fastest_kernel("float32")
@@ -74,9 +78,10 @@ class NativeUpdates:
             arrays = [memory_of(one) for one in variables_of_one]
             self._shared += zip(variables_of_one, arrays, strict=True)
             self._moves.append(DeferredMoves(*arrays, **rule))
-            if variable.regularizer is not None:
-                factor = np.float32(variable.regularizer.l2)
-                self._penalties.append((len(self._moves) - 1, arrays[0], factor))
+            factor = np.float32(self._factors[id(variable)])
+            if factor:
+                number = len(self._moves) - 1
+                self._penalized.append((number, variable, arrays[0], factor))
             weights.append(arrays[0])
         return weights
 
@@ -120,14 +125,16 @@ class NativeUpdates:
 
         kernel, bias = self._head
         scores = representations @ kernel + bias
-        slopes, logs = self._model.judge_of(targets)(targets, scores, weight)
+        for _, variable, array, _ in self._penalized:
+            # The loss reads it where the memory is not shared.
+            put_back(variable, array)
+        judge = self._model.judge_of(targets, self._penalties)
+        slopes, logs = judge(targets, scores, weight)
 
         upstream = slopes @ kernel.T
         if factors is not None:
             upstream *= factors
-        of_inputs, of_layers = go_back(upstream)
-        of_tokens = of_inputs.reshape(-1, vectors.shape[1])
-        of_rows = sum_rows(of_tokens, positions.ravel(), padding.ravel(), len(rows))
+        of_rows, of_layers = go_back(upstream)
         of_head = representations.T @ slopes, slopes.sum(axis=0)
         self._move(rows, [of_rows, *of_layers, *of_head])
         return logs
@@ -135,44 +142,43 @@ class NativeUpdates:
     def _represent(self, vectors, positions, padding) -> tuple[np.ndarray, Callable]:
         """Representations, and what goes back from their gradient.
 
-        That maps it to the gradient of the vectors read at each step, and a list of
-        those of all layers' weights.
+        That maps it to the gradient of the vectors, and a list of those of all layers'
+        weights.
         """
         pooling = NativePooling(self._model.encoder.pooling, padding)
         read = {"inputs": vectors, "rows": positions}
         ways_back = []
         for layers, dropout in zip(self._levels, self._dropouts_of_levels, strict=True):
-            size = padding.shape[1], read["inputs"].shape[-1]
-            read["factors"] = dropout.draw(size)
-            at_top = pooling if layers is self._levels[-1] else None
-            both = [
-                layer.train(weights, padding, at_top, **read)
+            mask = padding.shape[1], read["inputs"].shape[-1]
+            read["factors"] = dropout.draw(mask)
+            pooling_here = pooling if layers is self._levels[-1] else None
+            trained = [
+                layer.train(weights, padding, pooling_here, **read)
                 for layer, weights in layers
             ]
-            made = side_by_side([one for one, _ in both])
-            ways_back.append([way for _, way in both])
+            made = joined([one for one, _ in trained])
+            ways_back.append([way for _, way in trained])
             read = {"inputs": made}
+        del trained
+
+        def of_rows(of_tokens):
+            of_tokens = of_tokens.reshape(-1, vectors.shape[1])
+            return sum_rows(of_tokens, positions.ravel(), padding.ravel(), len(vectors))
 
         def go_back(upstream):
             of_weights = []
             while ways_back:
-                # What a level kept is let go of when it was gone back through.
                 ways = ways_back.pop()
-                parts = np.split(upstream, len(ways), axis=-1)
-                gone = [
-                    way(np.ascontiguousarray(part))
-                    for way, part in zip(ways, parts, strict=True)
-                ]
-                of_inputs, of_layers = zip(*gone, strict=True)
-                upstream = functools.reduce(np.add, of_inputs)
-                of_weights = [*itertools.chain(*of_layers), *of_weights]
+                collect = _as_it_is if ways_back else of_rows
+                upstream, of_level = _go_back(ways, upstream, collect)
+                of_weights = of_level + of_weights
             return upstream, of_weights
 
         return made, go_back
 
     def _move(self, rows, gradients: list[np.ndarray]) -> None:
         """Move the weights, of the embedding some rows."""
-        for number, weights, factor in self._penalties:
+        for number, _, weights, factor in self._penalized:
             gradients[number] = gradients[number] + 2 * factor * weights
         scale = _scale(gradients, self._optimizer.global_clipnorm)
         size = self._next_rate()
@@ -222,6 +228,31 @@ class _Dropout:
         """Let the layer go on from here."""
         if self._rate:
             self._variable.assign(self._seed)
+
+
+def _go_back(
+    ways: list[Callable], upstream: np.ndarray, collect: Callable
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Go back through the layers of a level, letting go of what each has kept.
+
+    Gives the gradient of what they have read, each layer's as `collect` makes it, and
+    those of their weights.
+    """
+    of_read, of_weights = None, []
+    for part in np.split(upstream, len(ways), axis=-1):
+        of_inputs, of_layer = ways.pop(0)(part)
+        collected = collect(of_inputs)
+        del of_inputs
+        if of_read is None:
+            of_read = collected
+        else:
+            of_read += collected
+        of_weights += of_layer
+    return of_read, of_weights
+
+
+def _as_it_is(array: np.ndarray) -> np.ndarray:
+    return array
 
 
 def _scale(gradients: Sequence[np.ndarray], most: float | None) -> np.float32:

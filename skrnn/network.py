@@ -148,8 +148,9 @@ class SequenceModel(keras.Model):
         super().compile(**{"jit_compile": jit, **told})
         self._flags_when_traced = self._trainable_flags()
         self._judges, self.trained_natively = {}, False
-        # Anew, for whether they run eagerly may have changed.
-        self._make_functions()
+        if self.built:
+            # Anew, for whether they run eagerly may have changed.
+            self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
         self._compile_arguments = MappingProxyType(arguments)
 
@@ -284,7 +285,7 @@ class SequenceModel(keras.Model):
             self.train_function = training.compiled
             training.finish()
 
-    def judge_of(self, targets: np.ndarray) -> Callable:
+    def judge_of(self, targets: np.ndarray, penalties: tuple[float, ...]) -> Callable:
         """What tells the loss and metrics of scores, compiled once a `compile`.
 
         Parameters
@@ -292,13 +293,16 @@ class SequenceModel(keras.Model):
         targets : ndarray of shape (n_texts, ...)
             Some, of which the dtype counts, and the shape of a text's.
 
+        penalties : tuple of float
+            What the loss adds now of the squares of each of the model's `weights`.
+
         Returns
         -------
         callable
             Maps targets, scores and weights of texts to the loss' slopes, an array of
             the scores' shape, and loss and metrics so far, a dict of tensors.
         """
-        key = targets.dtype.str, targets.shape[1:]
+        key = targets.dtype.str, targets.shape[1:], penalties
         if key not in self._judges:
             self._judges[key] = judge(self, targets)
         return self._judges[key]

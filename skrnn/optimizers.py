@@ -17,7 +17,7 @@ class Adam(keras.optimizers.Adam):
 
     Adam moves every row of an embedding at every step, whether its token was there
     or not: Keras takes about ten passes over the table, here it is one, and
-    `skrnn.native_training` leaves that out, too.
+    `skrnn.native_updates` leaves that out, too.
     """
 
     @property

@@ -170,7 +170,11 @@ class RecurrentLayer(keras.layers.Layer):
 
     @property
     def ordered_weights(self) -> list[keras.Variable]:
-        """Weights of the inputs' products, of the states', and of the first states."""
+        """The weights in the order in which whatever computes the layer takes them.
+
+        Those of the inputs' products, of the states', and the states before the first
+        step where these are learned.
+        """
         ordered = [self.kernel, self.bias, self.recurrent_kernel]
         if self.reset_after:
             ordered.append(self.recurrent_bias)

@@ -33,7 +33,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skrnn._latin import LatinWords
 from skrnn._patterns import word_pattern
-from skrnn._unique import once_a_text
 from skrnn.memory import give_back
 from skrnn.sequences import (
     N_RESERVED_IDS,
@@ -44,6 +43,12 @@ from skrnn.sequences import (
 )
 from skrnn.shown import ShownBriefly
 from skrnn.texts import check_texts
+from skrnn.vocabulary import (
+    check_vocabulary,
+    chosen_tokens,
+    numbered,
+    numbers_of_texts,
+)
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
 
@@ -247,7 +252,7 @@ class Tokenizer(
         if self.vocabulary is None:
             vocabulary, sequences = self._learn(texts)
         else:
-            vocabulary = _check_vocabulary(self.vocabulary)
+            vocabulary = check_vocabulary(self.vocabulary)
             if self.lowercase and any(any(map(str.isupper, t)) for t in vocabulary):
                 warnings.warn(
                     "Upper case characters found in vocabulary while 'lowercase' is "
@@ -377,7 +382,7 @@ class Tokenizer(
         if hasattr(self, "vocabulary_"):
             return self.vocabulary_
         self._validate_params()
-        return _check_vocabulary(self.vocabulary)
+        return check_vocabulary(self.vocabulary)
 
     def _warn_of_unused_parameters(self) -> None:
         if self.analyzer != "word":
@@ -394,14 +399,7 @@ class Tokenizer(
                 )
 
     def _learn(self, texts: list[str]) -> tuple[dict[str, int], Sequences]:
-        n_texts = len(texts)
-        min_texts, max_texts = (
-            limit if isinstance(limit, Integral) else limit * n_texts
-            for limit in (self.min_df, self.max_df)
-        )
-        if max_texts < min_texts:
-            raise ValueError("max_df corresponds to < documents than min_df")
-
+        within = numbers_of_texts(self.min_df, self.max_df, len(texts))
         provisional_ids = defaultdict(count().__next__)
         parts, lengths = self._encode(texts, partial(map, provisional_ids.__getitem__))
         tokens = list(provisional_ids)
@@ -411,25 +409,16 @@ class Tokenizer(
                 "that `token_pattern` or `tokenizer` takes for a token"
             )
 
-        kept = np.array(sorted(range(len(tokens)), key=tokens.__getitem__))
-        if min_texts > 1 or max_texts < n_texts:
-            frequencies = _document_frequencies(parts, lengths, len(tokens))[kept]
-            kept = kept[(min_texts <= frequencies) & (frequencies <= max_texts)]
-            if not len(kept):
-                raise ValueError(
-                    "After pruning, no terms remain. Try a lower min_df or a higher "
-                    "max_df."
-                )
-        counts = _count(parts, len(tokens))
-        kept = kept[np.argsort(-counts[kept], kind="stable")][: self.max_features]
-
+        kept = chosen_tokens(
+            tokens, parts, lengths, within=within, max_features=self.max_features
+        )
         n_ids = N_RESERVED_IDS + len(kept)
         new_ids = np.full(len(tokens), UNKNOWN_ID, smallest_dtype(n_ids - 1))
         new_ids[kept] = np.arange(N_RESERVED_IDS, n_ids)
         # Part by part, lest all ids exist in both numberings.
         for i, ids in enumerate(parts):
             parts[i] = new_ids[ids]
-        vocabulary = _number([tokens[i] for i in kept])
+        vocabulary = numbered([tokens[i] for i in kept])
         return vocabulary, _join(parts, lengths, new_ids.dtype)
 
     def _encode_known(self, texts: list[str], vocabulary: dict[str, int]) -> Sequences:
@@ -544,54 +533,6 @@ def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
     return pattern
 
 
-def _check_vocabulary(
-    vocabulary: Mapping[str, int] | Collection[str],
-) -> dict[str, int]:
-    """Check the vocabulary parameter and give its ids, in rising order."""
-    if isinstance(vocabulary, str):
-        raise ValueError(
-            "The vocabulary parameter must be a mapping or a collection of tokens, got "
-            f"the str {vocabulary!r}."
-        )
-    if isinstance(vocabulary, Mapping):
-        tokens = _tokens_by_id(vocabulary)
-    elif isinstance(vocabulary, (set, frozenset)):
-        # By str: a set of mixed types has to get as far as the check below.
-        tokens = sorted(vocabulary, key=str)
-    else:
-        tokens = list(vocabulary)
-    if not tokens:
-        raise ValueError("empty vocabulary passed to fit")
-    seen = set()
-    for token in tokens:
-        if not isinstance(token, str):
-            raise ValueError(
-                f"The tokens of the vocabulary parameter must be str, got {token!r}."
-            )
-        if token in seen:
-            raise ValueError(f"Duplicate term in vocabulary: {token!r}")
-        seen.add(token)
-    return _number(tokens)
-
-
-def _tokens_by_id(vocabulary: Mapping[str, int]) -> list[str]:
-    token_of_id = {i: token for token, i in vocabulary.items()}
-    if len(token_of_id) != len(vocabulary):
-        raise ValueError("Vocabulary contains repeated indices.")
-    ids = range(N_RESERVED_IDS, N_RESERVED_IDS + len(vocabulary))
-    for i in ids:
-        if i not in token_of_id:
-            raise ValueError(
-                f"Vocabulary of size {len(vocabulary)} doesn't contain index {i}. "
-                "Tokens are numbered from 2: ids 0 and 1 are reserved."
-            )
-    return [token_of_id[i] for i in ids]
-
-
-def _number(tokens: list[str]) -> dict[str, int]:
-    return {token: i for i, token in enumerate(tokens, start=N_RESERVED_IDS)}
-
-
 def _in_parts(texts: list[str]) -> Iterator[list[str]]:
     start = n_characters = 0
     for stop, text in enumerate(texts, start=1):
@@ -621,21 +562,3 @@ def _join(
             give_back()
             n_freed = 0
     return Sequences.from_lengths(ids, np.concatenate(lengths))
-
-
-def _count(parts: Iterable[np.ndarray], n_tokens: int) -> np.ndarray:
-    """Count each id; shape (n_tokens,)."""
-    counts = np.zeros(n_tokens, np.int64)
-    for ids in parts:
-        # A bincount of each part would go through all tokens as often.
-        np.add.at(counts, ids, 1)
-    return counts
-
-
-def _document_frequencies(
-    parts: list[np.ndarray], lengths: list[np.ndarray], n_tokens: int
-) -> np.ndarray:
-    """Count the texts that hold each id; shape (n_tokens,)."""
-    sequences = map(Sequences.from_lengths, parts, lengths)
-    held = (once_a_text(one.texts_of_ids, one.ids, n_tokens)[1] for one in sequences)
-    return _count(held, n_tokens)

@@ -94,6 +94,16 @@ def test_compiled_and_eager_networks_agree(binary):
     )
 
 
+def test_a_network_may_be_compiled_before_it_is_built(binary):
+    network = binary.model_
+    other = type(network).from_config(network.get_config())
+    other.compile(optimizer="adam", loss="mse")
+    other.build((None, None))
+    other.set_weights(network.get_weights())
+    sequences = binary.tokenizer_.transform(TEXTS)
+    np.testing.assert_array_equal(other.predict(sequences), network.predict(sequences))
+
+
 def test_names_do_not_count_the_fits_of_the_process():
     # Nor does TensorFlow keep something for each name that there ever was.
     def names():
