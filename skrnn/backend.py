@@ -464,9 +464,29 @@ def feed(batches: keras.utils.PyDataset):
         *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in others),
     )
     dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    counted = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    return _untuned(counted)
+
+
+def feed_nothing(n_batches: int) -> tf.data.Dataset:
+    """Make what `keras.Model.fit` goes through as if there were batches.
+
+    Parameters
+    ----------
+    n_batches : int
+        How many there are.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Numbers, which nobody is to read.
+    """
+    return _untuned(tf.data.Dataset.range(n_batches))
+
+
+def _untuned(dataset):
     # Beside its tuning thread TensorFlow runs both halves of a batch one after the
     # other in every second or third epoch.
     options = tf.data.Options()
     options.autotune.enabled = False
-    dataset = dataset.with_options(options)
-    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
+    return dataset.with_options(options)

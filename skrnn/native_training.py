@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import NoneType
 
 from skrnn._keras import ON_TENSORFLOW, keras
+from skrnn.backend import feed
 from skrnn.batches import LengthSortedBatches
 from skrnn.native import adam
 from skrnn.native_updates import NativeUpdates
@@ -123,7 +124,13 @@ class NativeTraining(keras.callbacks.Callback):
         self._has_chosen = False
         self._penalties = None
         self._updates = None
+        self._fed = None
         self.compiled = model.train_function
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Count anew; see `keras.callbacks.Callback`."""
+        if self._updates is not None:
+            self._updates.begin_epoch()
 
     def on_epoch_end(self, epoch, logs=None):
         """Let others look; see `keras.callbacks.Callback`."""
@@ -140,11 +147,12 @@ class NativeTraining(keras.callbacks.Callback):
         Parameters
         ----------
         iterator
-            Of an epoch's batches, which are at hand; or of one by itself.
+            Of an epoch's batches, of which it has only the number; or of one batch by
+            itself.
 
         Returns
         -------
-        dict of str to tensor
+        dict of str to tensor or float
             Loss and metrics so far.
         """
         # A callback may train on a batch of its own.
@@ -162,7 +170,9 @@ class NativeTraining(keras.callbacks.Callback):
         number = self._n_done % len(self._batches)
         self._n_done += 1
         if not model.trained_natively:
-            return self._train_by_graph(iterator)
+            if not number:
+                self._fed = iter(feed(self._batches))
+            return self._train_by_graph(self._fed)
         if self._updates is None:
             self._updates = NativeUpdates(model, self._penalties)
         return self._updates.make(*self._batches[number])

@@ -14,6 +14,7 @@ from skrnn.memory import give_back
 from skrnn.native.embedding import sum_rows
 from skrnn.native.gru import fastest_kernel
 from skrnn.native_layer import NativeLayer, joined
+from skrnn.native_losses import NativeLoss, formula_of
 from skrnn.native_pooling import NativePooling
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID
@@ -62,6 +63,7 @@ class NativeUpdates:
             ]
             for layers in encoder.levels
         ]
+        self._loss = _loss_of(model)
         self._head = self._take([model.head.kernel, model.head.bias])
         dropouts = encoder.embedding_dropout, *encoder.dropouts, model.dropout
         *self._dropouts_of_levels, self._dropout = map(_Dropout, dropouts)
@@ -84,6 +86,11 @@ class NativeUpdates:
                 self._penalized.append((number, variable, arrays[0], factor))
             weights.append(arrays[0])
         return weights
+
+    def begin_epoch(self) -> None:
+        """Take the loss for that of no text, as Keras does."""
+        if self._loss is not None:
+            self._loss.begin_epoch()
 
     def put_back(self) -> None:
         """Leave everything to Keras as it is now."""
@@ -112,7 +119,7 @@ class NativeUpdates:
 
         Returns
         -------
-        dict of str to tensor
+        dict of str to tensor or float
             Loss and metrics so far.
         """
         ids = np.ascontiguousarray(ids.T)
@@ -125,11 +132,7 @@ class NativeUpdates:
 
         kernel, bias = self._head
         scores = representations @ kernel + bias
-        for _, variable, array, _ in self._penalized:
-            # The loss reads it where the memory is not shared.
-            put_back(variable, array)
-        judge = self._model.judge_of(targets, self._penalties)
-        slopes, logs = judge(targets, scores, weight)
+        slopes, logs = self._judge(targets, scores, weight)
 
         upstream = slopes @ kernel.T
         if factors is not None:
@@ -138,6 +141,17 @@ class NativeUpdates:
         of_head = representations.T @ slopes, slopes.sum(axis=0)
         self._move(rows, [of_rows, *of_layers, *of_head])
         return logs
+
+    def _judge(self, targets, scores, weight) -> tuple[np.ndarray, dict]:
+        """The loss' slopes, and loss and metrics so far."""
+        if self._loss is not None:
+            penalties = (factor * np.vdot(w, w) for _, _, w, factor in self._penalized)
+            return self._loss(targets, scores, weight, sum(penalties))
+        for _, variable, array, _ in self._penalized:
+            # The loss reads it where the memory is not shared.
+            put_back(variable, array)
+        judge = self._model.judge_of(targets, self._penalties)
+        return judge(targets, scores, weight)
 
     def _represent(self, vectors, positions, padding) -> tuple[np.ndarray, Callable]:
         """Representations, and what goes back from their gradient.
@@ -228,6 +242,16 @@ class _Dropout:
         """Let the layer go on from here."""
         if self._rate:
             self._variable.assign(self._seed)
+
+
+def _loss_of(model) -> NativeLoss | None:
+    """The loss of a network that has no metrics, if there is a formula."""
+    told = model.compile_arguments
+    if told.get("metrics") or told.get("weighted_metrics") or told.get("loss_weights"):
+        return None
+    formula = formula_of(told.get("loss"))
+    # The first of Keras' metrics is the loss' own.
+    return None if formula is None else NativeLoss(formula, model.metrics[0])
 
 
 def _go_back(

@@ -13,6 +13,7 @@ from skrnn._keras import keras
 from skrnn.backend import (
     copy_of,
     feed,
+    feed_nothing,
     gradients_forgotten,
     is_forked_process,
     jit_compile,
@@ -72,6 +73,9 @@ class SequenceModel(keras.Model):
 
     Attributes
     ----------
+    compile_arguments : mapping of str
+        What `compile` was last called with.
+
     trained_natively : bool
         Whether the last training left most of TensorFlow out, and was not that of a
         graph that Keras compiles.
@@ -152,7 +156,7 @@ class SequenceModel(keras.Model):
             # Anew, for whether they run eagerly may have changed.
             self._make_functions()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
-        self._compile_arguments = MappingProxyType(arguments)
+        self.compile_arguments = MappingProxyType(arguments)
 
     def _make_functions(self):
         self._predict_scores = Predictor(self, self.encoder, self.head)
@@ -251,17 +255,15 @@ class SequenceModel(keras.Model):
             on_epoch_begin=lambda epoch, logs: batches.shuffle()
         )
         self._schedule(n_updates if decay else None)
-        self.trained_natively = trains_natively(self, callbacks)
-        training = contextlib.nullcontext(callbacks)
-        if self.trained_natively:
-            is_looked_at = bool(callbacks) or validation_data is not None
-            training = self._native_training(
-                batches, callbacks, is_looked_at=is_looked_at
-            )
+        way = self._way_of_training(
+            batches,
+            callbacks,
+            is_looked_at=bool(callbacks) or validation_data is not None,
+        )
         try:
-            with gradients_forgotten(), training as callbacks:
+            with gradients_forgotten(), way as (fed, callbacks):
                 return super().fit(
-                    feed(batches),
+                    fed,
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
@@ -274,13 +276,21 @@ class SequenceModel(keras.Model):
             self._initial_epoch = None
 
     @contextlib.contextmanager
-    def _native_training(self, batches, callbacks, *, is_looked_at: bool):
-        """Let the kernel make the updates; give the callbacks for that."""
+    def _way_of_training(self, batches, callbacks, *, is_looked_at: bool):
+        """Let the kernel make the updates if it can.
+
+        Gives what Keras is to go through in each epoch, and the callbacks.
+        """
+        self.trained_natively = trains_natively(self, callbacks)
+        if not self.trained_natively:
+            yield feed(batches), callbacks
+            return
         training = NativeTraining(self, batches, callbacks, is_looked_at=is_looked_at)
         self.train_function = training
         try:
             with one_blas_thread():
-                yield [training, *callbacks]
+                # Keras need not be handed the batches, only be told how many.
+                yield feed_nothing(len(batches)), [training, *callbacks]
         finally:
             self.train_function = training.compiled
             training.finish()
@@ -399,7 +409,7 @@ class SequenceModel(keras.Model):
     def put_back_on_error(self):
         """Undo what training has done when anything is raised."""
         state, step_size = self.get_state(), self.optimizer._learning_rate
-        arguments = without_variables(self._compile_arguments)
+        arguments = without_variables(self.compile_arguments)
         try:
             yield
         except BaseException:
@@ -437,7 +447,7 @@ class SequenceModel(keras.Model):
                 "A network whose head was quantized or given LoRA's weights can be "
                 "neither pickled nor copied: do so before."
             )
-        arguments = without_variables(self._compile_arguments)
+        arguments = without_variables(self.compile_arguments)
         flags = self._trainable_flags()
         return _rebuild, (self.get_config(), arguments, self.get_state(), flags)
 

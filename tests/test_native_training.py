@@ -18,6 +18,7 @@ import skrnn.native.adam
 from skrnn import RNNTextClassifier, RNNTextRegressor
 from skrnn._keras import ON_TENSORFLOW
 from skrnn.deferred import DeferredMoves
+from skrnn.native_losses import NativeLoss, formula_of
 from skrnn.native_training import penalties_of
 
 if ON_TENSORFLOW:
@@ -215,6 +216,7 @@ def test_ids_that_there_are_no_rows_of_are_refused():
         {"loss": keras.losses.BinaryFocalCrossentropy},
         {"l2": 0.05},
         {"l2": 0.05, "n_layers": 2, "clipnorm": None},
+        {"l2": 0.05, "loss": "hinge"},
         {"learn_initial_state": True},
         {"learn_initial_state": True, "gate_activation": "sigmoid", "n_layers": 2},
         {"bidirectional": True},
@@ -238,7 +240,17 @@ def test_updates_are_those_of_the_graph(params):
 
 
 @pytest.mark.parametrize("y", [TOPICS, TAGS], ids=["classes", "labels"])
-@pytest.mark.parametrize("params", [{}, {"loss": "squared_hinge"}, {"metrics": "mse"}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"loss__label_smoothing": 0.2},
+        {"loss__label_smoothing": 0.2, "l2": 0.01},
+        {"loss": "squared_hinge"},
+        {"metrics": "mse"},
+        {"compile__loss_weights": 0.5},
+    ],
+)
 def test_of_several_scores_too(y, params):
     if params.get("metrics") and y.ndim == 1:
         params = {"metrics": "categorical_accuracy"}
@@ -359,7 +371,7 @@ def test_other_penalties_are_left_to_keras(where, regularizer):
     assert not is_native(penalized(classifier, {where: regularizer}))
 
 
-@pytest.mark.parametrize("params", [{}, {"l2": 0.3}])
+@pytest.mark.parametrize("params", [{}, {"l2": 0.3}, {"loss": "hinge"}])
 def test_penalties_that_a_user_adds_or_changes_are_heeded(params):
     of_each = {"head": keras.regularizers.L2(0.1), "bias": keras.regularizers.L2(0.2)}
     assert is_native(penalized(lambda: classifier(**params), of_each))
@@ -375,8 +387,10 @@ class Penalizes(keras.callbacks.Callback):
         self.model.head.kernel.regularizer = keras.regularizers.L2(1.0)
 
 
-def test_what_callbacks_penalize_is_for_later_fits():
-    assert_trained_as_compiled(lambda: classifier(callbacks=[Penalizes()], l2=0.1))
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_what_callbacks_penalize_is_for_later_fits(loss):
+    params = {"l2": 0.1, "loss": loss}
+    assert_trained_as_compiled(lambda: classifier(callbacks=[Penalizes()], **params))
 
 
 def test_a_rule_that_was_changed_is_heeded():
@@ -424,7 +438,7 @@ def test_either_goes_on_from_the_other():
 
 
 def test_nothing_is_compiled_again():
-    fitted = classifier().fit(TEXTS, LABELS)
+    fitted = classifier(loss="hinge").fit(TEXTS, LABELS)
     model = fitted.model_
     # Of the graph of an update there is none, and the loss' is kept.
     assert model.train_function is None
@@ -434,6 +448,89 @@ def test_nothing_is_compiled_again():
         batch = np.zeros((3, 1), np.float32)
         judges.append(model.judge_of(batch, penalties_of(model)))
     assert all(one is judges[0] for one in judges)
+
+
+def test_the_losses_of_the_defaults_are_not_compiled(monkeypatch):
+    def compiles(*_):
+        raise AssertionError("a loss was compiled")
+
+    monkeypatch.setattr("skrnn.network.judge", compiles)
+    for y in (LABELS, TOPICS, TAGS):
+        classifier().fit(TEXTS, y)
+        classifier(loss__label_smoothing=0.1).fit(TEXTS, y)
+    regressor().fit(TEXTS, STARS)
+    with pytest.raises(AssertionError, match="a loss was compiled"):
+        regressor(loss="huber").fit(TEXTS, STARS)
+
+
+KINDS = {
+    "BinaryCrossentropy": {"from_logits": True},
+    "CategoricalCrossentropy": {"from_logits": True},
+    "SparseCategoricalCrossentropy": {"from_logits": True},
+    "MeanSquaredError": {},
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(sorted(KINDS)),
+    n_texts=st.integers(1, 5),
+    n_scores=st.integers(2, 4),
+    scale=st.sampled_from([0.1, 3.0, 100.0]),
+    smoothing=st.sampled_from([0.0, 0.1, 1.0]),
+    seed=st.integers(0, 2**31),
+)
+def test_formulas_of_losses_are_those_of_keras(
+    name, n_texts, n_scores, scale, smoothing, seed
+):
+    draw = np.random.RandomState(seed)
+    scores = (scale * draw.normal(size=(n_texts, n_scores))).astype(np.float32)
+    weight = draw.choice([0.0, 0.5, 3.0], n_texts).astype(np.float32)
+    numbers = draw.randint(n_scores, size=n_texts)
+    targets = np.eye(n_scores, dtype=np.float32)[numbers]
+    told = dict(KINDS[name])
+    if name == "SparseCategoricalCrossentropy":
+        targets = numbers
+    elif name == "MeanSquaredError":
+        targets = draw.normal(size=scores.shape).astype(np.float32)
+    else:
+        told["label_smoothing"] = smoothing
+    loss = getattr(keras.losses, name)(**told)
+    with tf.GradientTape() as tape:
+        given_scores = tf.constant(scores)
+        tape.watch(given_scores)
+        expected = loss(targets, given_scores, sample_weight=weight)
+    expected_slopes = tape.gradient(expected, given_scores)
+
+    tracker = keras.metrics.Mean()
+    tracker.update_state(2.0, sample_weight=3)
+    native = NativeLoss(formula_of(loss), tracker)
+    slopes, logs = native(targets, scores, weight, 0.25)
+    np.testing.assert_allclose(slopes, expected_slopes, rtol=1e-4, atol=1e-6)
+    tracker_of_keras = keras.metrics.Mean()
+    tracker_of_keras.update_state(2.0, sample_weight=3)
+    tracker_of_keras.update_state(expected + 0.25, sample_weight=n_texts)
+    for found in (logs["loss"], tracker.result()):
+        np.testing.assert_allclose(found, tracker_of_keras.result(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.BinaryCrossentropy(),
+        keras.losses.BinaryCrossentropy(from_logits=True, axis=0),
+        keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum"),
+        keras.losses.BinaryCrossentropy(from_logits=True, dtype="bfloat16"),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=1),
+        keras.losses.CategoricalCrossentropy(from_logits=True, reduction=None),
+        keras.losses.Huber(),
+        keras.losses.binary_crossentropy,
+        "mse",
+        None,
+    ],
+)
+def test_other_losses_have_no_formula(loss):
+    assert formula_of(loss) is None
 
 
 def test_an_update_by_itself_goes_on():
@@ -637,9 +734,10 @@ def test_weights_that_were_written_in_parts_are_trained():
     assert_alike(native, expected)
 
 
-def test_penalized_weights_that_were_written_in_parts_are_in_the_loss():
-    fits = []
-    for one in (classifier(l2=0.05), compiled(classifier(l2=0.05))):
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_penalized_weights_that_were_written_in_parts_are_in_the_loss(loss):
+    params, fits = {"l2": 0.05, "loss": loss}, []
+    for one in (classifier(**params), compiled(classifier(**params))):
         fitted = one.set_params(warm_start=True).fit(TEXTS, LABELS)
         kernel = fitted.model_.encoder.recurrent_layers[0].kernel
         kernel.value[3].assign(np.ones(kernel.shape[1], np.float32))
