@@ -33,6 +33,7 @@ from _networks import (
 from skrnn._keras import keras
 from skrnn.backend import sizes_an_octave
 from skrnn.batches import LengthSortedBatches
+from skrnn.native_losses import loss_of
 from skrnn.native_training import penalties_of, trains_natively
 from skrnn.native_updates import NativeUpdates
 from skrnn.threads import one_blas_thread
@@ -68,7 +69,7 @@ def our_steps(model, sequences, targets, batch_size):
         sizes_an_octave=sizes_an_octave(model.encoder.implementation),
     )
     numbers = itertools.cycle(range(len(batches)))
-    updates = NativeUpdates(model, penalties_of(model))
+    updates = NativeUpdates(model, penalties_of(model), loss_of(model, targets))
     with one_blas_thread():
         yield lambda: updates.make(*batches[next(numbers)])
     updates.put_back()

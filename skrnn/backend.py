@@ -93,6 +93,26 @@ def choose_implementation(
     return "xla"
 
 
+# A recurrent kernel in float32 that is wider than this leaves a core's cache at every
+# step. On a Xeon TensorFlow's products were measured faster then, on one of AMD's
+# processors with AVX-512 the kernel's at any width that was tried.
+_WIDEST_FLOAT32 = 256
+
+
+def is_native_in_float32(hidden_size: int) -> bool:
+    """Whether a kernel of `skrnn.native` is what takes a GRU's steps in float32.
+
+    Parameters
+    ----------
+    hidden_size : int
+        That of `SequenceEncoder`.
+    """
+    kernel = gru.fastest_kernel("float32")
+    if kernel is None or hidden_size <= _WIDEST_FLOAT32:
+        return kernel is not None
+    return kernel == "avx512" and "AuthenticAMD" in _words_of_cpuinfo()
+
+
 def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
     return (
         ON_TENSORFLOW
@@ -104,7 +124,7 @@ def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
         # Outside of training all is in float32, and so is training in bfloat16 where
         # no kernel has that.
         and gru.fastest_kernel("float32") is not None
-        and (hidden_size <= gru.WIDEST_FLOAT32 or _trains_natively_in(precision))
+        and (is_native_in_float32(hidden_size) or _trains_natively_in(precision))
     )
 
 
@@ -139,6 +159,12 @@ def values_a_batch() -> int:
 _CPUINFO = Path("/proc/cpuinfo")
 
 
+def _words_of_cpuinfo() -> set[str]:
+    if not _CPUINFO.exists():
+        return set()
+    return set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
+
+
 def fastest_precision(cell: str, hidden_size: int) -> str:
     """Tell what matrix products to take, as far as was measured.
 
@@ -157,14 +183,9 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
         none takes them. Elsewhere, and where Keras computes in more than float32,
         "float32".
     """
-    if (
-        not ON_TENSORFLOW
-        or keras.config.floatx() != "float32"
-        or sees_gpu()
-        or not _CPUINFO.exists()
-    ):
+    if not ON_TENSORFLOW or keras.config.floatx() != "float32" or sees_gpu():
         return "float32"
-    words = set(_CPUINFO.read_text(encoding="utf-8", errors="replace").split())
+    words = _words_of_cpuinfo()
     # A sandbox may keep AMX from the process, which is only seen where the compiled
     # library has asked for it.
     refused = "avx512_bf16" in gru.KERNELS and "amx" not in gru.KERNELS
@@ -464,29 +485,9 @@ def feed(batches: keras.utils.PyDataset):
         *(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in others),
     )
     dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature)
-    counted = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))
-    return _untuned(counted)
-
-
-def feed_nothing(n_batches: int) -> tf.data.Dataset:
-    """Make what `keras.Model.fit` goes through as if there were batches.
-
-    Parameters
-    ----------
-    n_batches : int
-        How many there are.
-
-    Returns
-    -------
-    tf.data.Dataset
-        Numbers, which nobody is to read.
-    """
-    return _untuned(tf.data.Dataset.range(n_batches))
-
-
-def _untuned(dataset):
     # Beside its tuning thread TensorFlow runs both halves of a batch one after the
     # other in every second or third epoch.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return dataset.with_options(options)
+    dataset = dataset.with_options(options)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))

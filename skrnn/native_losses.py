@@ -11,8 +11,6 @@ from scipy.special import expit, log_softmax
 from skrnn._keras import keras
 from skrnn.backend import memory_of
 
-_Formula = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
 
 class NativeLoss:
     """A loss, and its mean over an epoch so far, in memory that Keras shares.
@@ -22,14 +20,14 @@ class NativeLoss:
 
     Parameters
     ----------
-    formula : callable
-        What `formula_of` gave.
+    formula : Formula
+        Of the loss of each text.
 
     tracker : keras.metrics.Mean
         What Keras keeps the mean in.
     """
 
-    def __init__(self, formula: _Formula, tracker: keras.metrics.Mean):
+    def __init__(self, formula: Formula, tracker: keras.metrics.Mean):
         self._formula = formula
         self._tracker = tracker
         self._sums = None
@@ -81,7 +79,34 @@ class NativeLoss:
         return slopes, {"loss": float(total / count)}
 
 
-def formula_of(loss: object) -> _Formula | None:
+def loss_of(model, targets: np.ndarray) -> NativeLoss | None:
+    """Find what judges a network's scores.
+
+    Parameters
+    ----------
+    model : SequenceModel
+        Compiled.
+
+    targets : ndarray of shape (n_texts, ...)
+        What the loss is to compare scores with.
+
+    Returns
+    -------
+    NativeLoss or None
+        None where there are metrics besides, or no formula here.
+    """
+    told, n_scores = model.compile_arguments, model.head.units
+    # The first of Keras' metrics is the loss' own. Those of an earlier `compile` stay.
+    tracker, *metrics = model.metrics
+    if metrics or tracker.dtype != "float32" or told.get("loss_weights") is not None:
+        return None
+    formula = formula_of(told.get("loss"))
+    if formula is None or not formula.takes(targets, n_scores):
+        return None
+    return NativeLoss(formula, tracker)
+
+
+def formula_of(loss: object) -> Formula | None:
     """Find the formula of a loss of Keras'.
 
     Parameters
@@ -91,59 +116,110 @@ def formula_of(loss: object) -> _Formula | None:
 
     Returns
     -------
-    callable or None
-        Maps targets and scores to the loss of each text and its derivatives by the
-        text's scores, float32. None where there is none here.
+    Formula or None
+        None where there is none here.
     """
-    formula = _FORMULAS.get(type(loss))
-    if formula is None or loss.dtype != "float32":
+    kind = _FORMULAS.get(type(loss))
+    if kind is None or loss.fn is not kind.of or loss.dtype != "float32":
         return None
-    told = loss.get_config()
-    usual = {"reduction": "sum_over_batch_size", "axis": -1, "ignore_class": None}
-    if any(told.get(name, value) != value for name, value in usual.items()):
-        return None
-    if not told.get("from_logits", True):
-        return None
-    smoothing = told.get("label_smoothing", 0.0)
+    # What `get_config` gives is not all that Keras computes with.
+    told = {"reduction": loss.reduction, **loss._fn_kwargs}
+    smoothing = told.pop("label_smoothing", 0.0)
     if not isinstance(smoothing, Real):
         return None
-    return lambda targets, scores: formula(targets, scores, np.float32(smoothing))
+    if any(_USUAL.get(name, _UNKNOWN) != told[name] for name in told):
+        return None
+    return kind(np.float32(smoothing))
 
 
-def _of_columns(targets, scores, smoothing):
+_UNKNOWN = object()
+_USUAL = {
+    "reduction": "sum_over_batch_size",
+    "from_logits": True,
+    "axis": -1,
+    "ignore_class": None,
+}
+
+
+class Formula:
+    """The loss of each text, and its derivatives by the text's scores, float32.
+
+    Parameters
+    ----------
+    smoothing : float32
+        The share of a label that goes to all others.
+    """
+
+    # The function of Keras'.
+    of: Callable
+
+    def __init__(self, smoothing: np.float32):
+        self.smoothing = smoothing
+
+    def takes(self, targets: np.ndarray, n_scores: int) -> bool:
+        """Whether targets are as the formula has them: a number for each score."""
+        return targets.dtype == np.float32 and targets.shape[1:] == (n_scores,)
+
+
+class _OfColumns(Formula):
     """The mean of each column's log loss, of targets 0 and 1."""
-    targets = targets * (1 - smoothing) + smoothing / 2
-    losses = np.maximum(scores, 0) - scores * targets
-    losses += np.log1p(np.exp(-np.abs(scores)))
-    return losses.mean(axis=1), (expit(scores) - targets) / scores.shape[1]
+
+    of = staticmethod(keras.losses.binary_crossentropy)
+
+    def __call__(self, targets, scores):
+        targets = targets * (1 - self.smoothing) + self.smoothing / 2
+        losses = np.maximum(scores, 0) - scores * targets
+        losses += np.log1p(np.exp(-np.abs(scores)))
+        return losses.mean(axis=1), (expit(scores) - targets) / scores.shape[1]
 
 
-def _of_numbers(targets, scores, _):
+class _OfNumbers(Formula):
     """The log loss of one class of several, given its number."""
-    log_probabilities = log_softmax(scores, axis=1)
-    texts = np.arange(len(targets))
-    slopes = np.exp(log_probabilities)
-    slopes[texts, targets] -= 1
-    return -log_probabilities[texts, targets], slopes
+
+    of = staticmethod(keras.losses.sparse_categorical_crossentropy)
+
+    def takes(self, targets, n_scores):
+        """Whether targets are numbers of classes."""
+        return (
+            np.issubdtype(targets.dtype, np.integer)
+            and targets.ndim == 1
+            and 0 <= targets.min() <= targets.max() < n_scores
+        )
+
+    def __call__(self, targets, scores):
+        log_probabilities = log_softmax(scores, axis=1)
+        texts = np.arange(len(targets))
+        slopes = np.exp(log_probabilities)
+        slopes[texts, targets] -= 1
+        return -log_probabilities[texts, targets], slopes
 
 
-def _of_shares(targets, scores, smoothing):
+class _OfShares(Formula):
     """The log loss of one class of several, given a column for each."""
-    targets = targets * (1 - smoothing) + smoothing / scores.shape[1]
-    log_probabilities = log_softmax(scores, axis=1)
-    slopes = np.exp(log_probabilities) * targets.sum(axis=1, keepdims=True) - targets
-    return -(targets * log_probabilities).sum(axis=1), slopes
+
+    of = staticmethod(keras.losses.categorical_crossentropy)
+
+    def __call__(self, targets, scores):
+        targets = targets * (1 - self.smoothing) + self.smoothing / scores.shape[1]
+        log_probabilities = log_softmax(scores, axis=1)
+        losses = -(targets * log_probabilities).sum(axis=1)
+        # As TensorFlow has them, whatever a text's shares sum up to.
+        return losses, np.exp(log_probabilities) - targets
 
 
-def _of_values(targets, scores, _):
+class _OfValues(Formula):
     """The mean of each column's squared error."""
-    errors = scores - targets
-    return (errors**2).mean(axis=1), 2 * errors / scores.shape[1]
+
+    of = staticmethod(keras.losses.mean_squared_error)
+
+    def __call__(self, targets, scores):
+        errors = scores - targets
+        return (errors**2).mean(axis=1), 2 * errors / scores.shape[1]
 
 
 _FORMULAS = {
-    keras.losses.BinaryCrossentropy: _of_columns,
-    keras.losses.SparseCategoricalCrossentropy: _of_numbers,
-    keras.losses.CategoricalCrossentropy: _of_shares,
-    keras.losses.MeanSquaredError: _of_values,
+    keras.losses.BinaryCrossentropy: _OfColumns,
+    keras.losses.SparseCategoricalCrossentropy: _OfNumbers,
+    keras.losses.CategoricalCrossentropy: _OfShares,
+    keras.losses.MeanSquaredError: _OfValues,
 }

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skrnn.backend import Views
-from skrnn.native.gru import WIDEST_FLOAT32, fastest_kernel
+from skrnn.backend import Views, is_native_in_float32
+from skrnn.native.gru import fastest_kernel
 from skrnn.native_layer import NativeLayer, joined
 from skrnn.native_pooling import NativePooling
 from skrnn.sequences import PADDING_ID
@@ -18,7 +18,7 @@ _FEWEST_ROWS = 16
 
 def predicts_natively(implementation: str, hidden_size: int) -> bool:
     """Whether `NativeNetwork` takes a network that `implementation` trains."""
-    return implementation == "native" and hidden_size <= WIDEST_FLOAT32
+    return implementation == "native" and is_native_in_float32(hidden_size)
 
 
 class NativeNetwork:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from types import NoneType
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import feed
 from skrnn.batches import LengthSortedBatches
 from skrnn.native import adam
+from skrnn.native_losses import loss_of
 from skrnn.native_updates import NativeUpdates
 from skrnn.optimizers import Adam
 
@@ -92,9 +92,10 @@ class NativeTraining(keras.callbacks.Callback):
 
     TensorFlow takes some milliseconds a step for itself, as long as the kernel takes
     for a batch of short texts, and some tenths of a second to make its graph. Here it
-    tells how the loss changes with the scores, whatever loss that is, and draws what is
-    dropped: the numbers that it draws in its graph. All else is done in arrays, whose
-    memory the variables share meanwhile, and moves of the embedding are put off.
+    draws what is dropped, the numbers that it draws in its graph; and where a loss has
+    no formula in `skrnn.native_losses`, or there are metrics, it tells how the loss
+    changes with the scores. All else is done in arrays, whose memory the variables
+    share meanwhile, and moves of the embedding are put off.
 
     Parameters
     ----------
@@ -122,15 +123,14 @@ class NativeTraining(keras.callbacks.Callback):
         self._is_looked_at = is_looked_at
         self._n_done = 0
         self._has_chosen = False
-        self._penalties = None
+        self._loss = self._penalties = None
         self._updates = None
-        self._fed = None
         self.compiled = model.train_function
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Count anew; see `keras.callbacks.Callback`."""
-        if self._updates is not None:
-            self._updates.begin_epoch()
+        """Let the loss be that of no text; see `keras.callbacks.Callback`."""
+        if self._loss is not None:
+            self._loss.begin_epoch()
 
     def on_epoch_end(self, epoch, logs=None):
         """Let others look; see `keras.callbacks.Callback`."""
@@ -147,8 +147,7 @@ class NativeTraining(keras.callbacks.Callback):
         Parameters
         ----------
         iterator
-            Of an epoch's batches, of which it has only the number; or of one batch by
-            itself.
+            Of an epoch's batches, which are at hand; or of one by itself.
 
         Returns
         -------
@@ -165,16 +164,15 @@ class NativeTraining(keras.callbacks.Callback):
             model.trained_natively = trains_natively(model, self._others)
             if model.trained_natively:
                 self._penalties = penalties_of(model)
+                self._loss = loss_of(model, self._batches.targets)
             self._has_chosen = True
         # An epoch that Keras was told to end early is gone on with in the next one.
         number = self._n_done % len(self._batches)
         self._n_done += 1
         if not model.trained_natively:
-            if not number:
-                self._fed = iter(feed(self._batches))
-            return self._train_by_graph(self._fed)
+            return self._train_by_graph(iterator)
         if self._updates is None:
-            self._updates = NativeUpdates(model, self._penalties)
+            self._updates = NativeUpdates(model, self._penalties, self._loss)
         return self._updates.make(*self._batches[number])
 
     def finish(self) -> None:

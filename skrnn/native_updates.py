@@ -14,7 +14,7 @@ from skrnn.memory import give_back
 from skrnn.native.embedding import sum_rows
 from skrnn.native.gru import fastest_kernel
 from skrnn.native_layer import NativeLayer, joined
-from skrnn.native_losses import NativeLoss, formula_of
+from skrnn.native_losses import NativeLoss
 from skrnn.native_pooling import NativePooling
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID
@@ -38,12 +38,16 @@ class NativeUpdates:
 
     penalties : sequence of float
         What the loss adds of the squares of each of the model's `weights`.
+
+    loss : NativeLoss or None
+        What judges scores; None where TensorFlow is to.
     """
 
-    def __init__(self, model, penalties: Sequence[float]):
+    def __init__(self, model, penalties: Sequence[float], loss: NativeLoss | None):
         encoder, optimizer = model.encoder, model.optimizer
         self._model = model
         self._optimizer = optimizer
+        self._loss = loss
         self._n_done = int(optimizer.iterations)
         self._rates = []
         self._betas = optimizer.beta_1, optimizer.beta_2
@@ -63,7 +67,6 @@ class NativeUpdates:
             ]
             for layers in encoder.levels
         ]
-        self._loss = _loss_of(model)
         self._head = self._take([model.head.kernel, model.head.bias])
         dropouts = encoder.embedding_dropout, *encoder.dropouts, model.dropout
         *self._dropouts_of_levels, self._dropout = map(_Dropout, dropouts)
@@ -87,11 +90,6 @@ class NativeUpdates:
             weights.append(arrays[0])
         return weights
 
-    def begin_epoch(self) -> None:
-        """Take the loss for that of no text, as Keras does."""
-        if self._loss is not None:
-            self._loss.begin_epoch()
-
     def put_back(self) -> None:
         """Leave everything to Keras as it is now."""
         self._moves[0].catch_up()
@@ -102,7 +100,7 @@ class NativeUpdates:
             one.put_back()
 
     # Training that diverges is told of when it is done.
-    @np.errstate(over="ignore", invalid="ignore")
+    @np.errstate(all="ignore")
     def make(self, ids, targets, weight) -> dict:
         """Make one with a batch.
 
@@ -242,16 +240,6 @@ class _Dropout:
         """Let the layer go on from here."""
         if self._rate:
             self._variable.assign(self._seed)
-
-
-def _loss_of(model) -> NativeLoss | None:
-    """The loss of a network that has no metrics, if there is a formula."""
-    told = model.compile_arguments
-    if told.get("metrics") or told.get("weighted_metrics") or told.get("loss_weights"):
-        return None
-    formula = formula_of(told.get("loss"))
-    # The first of Keras' metrics is the loss' own.
-    return None if formula is None else NativeLoss(formula, model.metrics[0])
 
 
 def _go_back(

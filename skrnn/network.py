@@ -13,7 +13,6 @@ from skrnn._keras import keras
 from skrnn.backend import (
     copy_of,
     feed,
-    feed_nothing,
     gradients_forgotten,
     is_forked_process,
     jit_compile,
@@ -261,9 +260,9 @@ class SequenceModel(keras.Model):
             is_looked_at=bool(callbacks) or validation_data is not None,
         )
         try:
-            with gradients_forgotten(), way as (fed, callbacks):
+            with gradients_forgotten(), way as callbacks:
                 return super().fit(
-                    fed,
+                    feed(batches),
                     epochs=epochs,
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
@@ -277,20 +276,16 @@ class SequenceModel(keras.Model):
 
     @contextlib.contextmanager
     def _way_of_training(self, batches, callbacks, *, is_looked_at: bool):
-        """Let the kernel make the updates if it can.
-
-        Gives what Keras is to go through in each epoch, and the callbacks.
-        """
+        """Let the kernel make the updates if it can; give the callbacks for that."""
         self.trained_natively = trains_natively(self, callbacks)
         if not self.trained_natively:
-            yield feed(batches), callbacks
+            yield callbacks
             return
         training = NativeTraining(self, batches, callbacks, is_looked_at=is_looked_at)
         self.train_function = training
         try:
             with one_blas_thread():
-                # Keras need not be handed the batches, only be told how many.
-                yield feed_nothing(len(batches)), [training, *callbacks]
+                yield [training, *callbacks]
         finally:
             self.train_function = training.compiled
             training.finish()

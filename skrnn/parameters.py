@@ -168,8 +168,8 @@ embedding_size : int, default=128
 
 hidden_size : int, default=256
     Size of the hidden states. With TensorFlow on Linux and an x86-64 processor the
-    compiled kernel computes GRUs of a multiple of 32, in float32 up to 256; other sizes
-    are TensorFlow's loop's.
+    compiled kernel computes GRUs of a multiple of 32, in float32 up to 256, or any on
+    AMD's with AVX-512; other sizes are TensorFlow's loop's.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
     Kind of recurrent layer. The compiled kernel computes GRUs only.

@@ -699,7 +699,7 @@ def test_a_layer_by_the_kernel_is_that_of_keras(reverse, lengths):
     )
 
 
-def test_what_is_chosen_to_run_natively(monkeypatch):
+def test_what_is_chosen_to_run_natively(tmp_path, monkeypatch):
     def chosen(**others):
         usual = {
             "cell": "gru",
@@ -712,6 +712,14 @@ def test_what_is_chosen_to_run_natively(monkeypatch):
         return choose_implementation(**{**usual, **others})
 
     monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    told = tmp_path / "cpuinfo"
+    monkeypatch.setattr("skrnn.backend._CPUINFO", told)
+    told.write_text("vendor_id\t: AuthenticAMD\nflags\t\t: avx512f vme\n")
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512",))
+    assert chosen(hidden_size=1024) == "native"
+    monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx2",))
+    assert chosen(hidden_size=512) == "loop"
+    told.write_text("vendor_id\t: GenuineIntel\nflags\t\t: avx512f vme\n")
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512",))
     assert chosen() == "native"
     assert chosen(gate_activation="sigmoid", bidirectional=False) == "native"

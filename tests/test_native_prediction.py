@@ -1,5 +1,7 @@
 """Predictions by the kernel, which leave TensorFlow out."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -96,7 +98,8 @@ def test_the_weights_are_those_of_the_moment(n_texts):
 
 
 def test_wider_states_than_the_kernel_is_fast_for_are_left_to_tensorflow(monkeypatch):
-    monkeypatch.setattr("skrnn.native_prediction.WIDEST_FLOAT32", 16)
+    monkeypatch.setattr("skrnn.backend._WIDEST_FLOAT32", 16)
+    monkeypatch.setattr("skrnn.backend._CPUINFO", Path("/nothing"))
     network, texts = a_network(), draw_texts([20] * 20)
     assert not predicts_natively("native", 32)
     np.testing.assert_allclose(

@@ -249,6 +249,10 @@ def test_updates_are_those_of_the_graph(params):
         {"loss": "squared_hinge"},
         {"metrics": "mse"},
         {"compile__loss_weights": 0.5},
+        {"compile__loss_weights": 0.0},
+        {"metrics": []},
+        {"metrics": ()},
+        {"compile__weighted_metrics": []},
     ],
 )
 def test_of_several_scores_too(y, params):
@@ -475,7 +479,7 @@ KINDS = {
 @given(
     name=st.sampled_from(sorted(KINDS)),
     n_texts=st.integers(1, 5),
-    n_scores=st.integers(2, 4),
+    n_scores=st.integers(1, 4),
     scale=st.sampled_from([0.1, 3.0, 100.0]),
     smoothing=st.sampled_from([0.0, 0.1, 1.0]),
     seed=st.integers(0, 2**31),
@@ -487,7 +491,7 @@ def test_formulas_of_losses_are_those_of_keras(
     scores = (scale * draw.normal(size=(n_texts, n_scores))).astype(np.float32)
     weight = draw.choice([0.0, 0.5, 3.0], n_texts).astype(np.float32)
     numbers = draw.randint(n_scores, size=n_texts)
-    targets = np.eye(n_scores, dtype=np.float32)[numbers]
+    targets = draw.choice([0.0, 1.0], scores.shape).astype(np.float32)
     told = dict(KINDS[name])
     if name == "SparseCategoricalCrossentropy":
         targets = numbers
@@ -514,9 +518,23 @@ def test_formulas_of_losses_are_those_of_keras(
         np.testing.assert_allclose(found, tracker_of_keras.result(), rtol=1e-4)
 
 
+class OfOne(keras.losses.MeanSquaredError):
+    """A loss of its own."""
+
+
+def changed_loss(**attributes):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    for name, value in attributes.items():
+        setattr(loss, name, value)
+    return loss
+
+
 @pytest.mark.parametrize(
     "loss",
     [
+        OfOne(),
+        changed_loss(reduction="sum"),
+        changed_loss(fn=keras.losses.mean_squared_error),
         keras.losses.BinaryCrossentropy(),
         keras.losses.BinaryCrossentropy(from_logits=True, axis=0),
         keras.losses.BinaryCrossentropy(from_logits=True, reduction="sum"),
@@ -533,6 +551,78 @@ def test_other_losses_have_no_formula(loss):
     assert formula_of(loss) is None
 
 
+@pytest.mark.parametrize(
+    ("loss", "targets"),
+    [
+        ("BinaryCrossentropy", np.zeros(3, np.float32)),
+        ("BinaryCrossentropy", np.zeros((3, 2))),
+        ("MeanSquaredError", np.zeros((3, 1), np.float32)),
+        ("SparseCategoricalCrossentropy", np.zeros(3, np.float32)),
+        ("SparseCategoricalCrossentropy", np.zeros((3, 1), np.int32)),
+        ("SparseCategoricalCrossentropy", np.array([0, 2], np.int32)),
+        ("SparseCategoricalCrossentropy", np.array([0, -1], np.int32)),
+    ],
+)
+def test_targets_that_a_formula_does_not_take(loss, targets):
+    formula = formula_of(getattr(keras.losses, loss)(**KINDS[loss]))
+    assert not formula.takes(targets, n_scores=2)
+
+
+def test_an_axis_that_keras_refuses_is_refused():
+    with pytest.raises(ValueError, match="axis"):
+        classifier(loss__axis=0).fit(TEXTS, TOPICS)
+
+
+def test_what_is_compiled_by_a_user_is_heeded():
+    fits = []
+    for one in (classifier(metrics="accuracy"), compiled(classifier())):
+        fitted = one.set_params(warm_start=True, metrics="accuracy").fit(TEXTS, LABELS)
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        # Keras keeps the metrics where none are told.
+        fitted.model_.compile(optimizer=fitted.model_.optimizer, loss=loss)
+        fits.append(fitted.fit(TEXTS, LABELS))
+    native, expected = fits
+    assert is_native(native)
+    assert list(native.history_) == list(expected.history_) == ["accuracy", "loss"]
+    for name, values in expected.history_.items():
+        np.testing.assert_allclose(native.history_[name], values, rtol=1e-4, atol=1e-6)
+
+
+class Judges(keras.callbacks.Callback):
+    """Has the network judged where an epoch begins, or its count begun anew."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            ids = np.array([[2, 3, 4], [0, 4, 5]], np.int32)
+            self.model.evaluate(ids, np.array([[0.0], [1.0]]), verbose=0)
+        if epoch == 2:
+            self.model.reset_metrics()
+
+
+def test_callbacks_may_judge_before_an_epoch():
+    assert_trained_as_compiled(lambda: classifier(callbacks=[Judges()]))
+
+
+class BreaksOff(keras.callbacks.Callback):
+    """Breaks training off after the second epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % 5 == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_that_is_broken_off_is_undone():
+    fitted, other = (classifier(warm_start=True).fit(TEXTS, LABELS) for _ in range(2))
+    before = fitted.model_.get_state()
+    with pytest.raises(KeyboardInterrupt):
+        fitted.set_params(callbacks=[BreaksOff()]).fit(TEXTS, LABELS)
+    assert is_native(fitted)
+    for found, expected in zip(fitted.model_.get_state(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    fitted.set_params(callbacks=None)
+    assert_same_model(*(one.fit(TEXTS, LABELS) for one in (fitted, other)))
+
+
 def test_an_update_by_itself_goes_on():
     """As by whoever trains the network's batches on their own."""
     ids = np.array([[2, 3, 4], [0, 4, 5]], np.int32)
@@ -546,8 +636,14 @@ def test_an_update_by_itself_goes_on():
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_training_that_diverges_is_told_of_once():
-    with pytest.raises(ValueError, match="Training diverged in epoch"):
-        regressor(learning_rate=1e30, clipnorm=None).fit(TEXTS, STARS)
+    params = {"learning_rate": 1e30, "clipnorm": None}
+    for diverging, y in (
+        (regressor(**params), STARS),
+        (classifier(**params), LABELS),
+        (classifier(**params), TOPICS),
+    ):
+        with pytest.raises(ValueError, match="Training diverged in epoch"):
+            diverging.fit(TEXTS, y)
 
 
 # What others see

@@ -24,10 +24,6 @@ from skrnn.native.binding import (
 # rounded up to one in what they sum up.
 MULTIPLE = 32
 
-# A recurrent kernel in float32 that is wider than this leaves a core's cache at every
-# step; TensorFlow's products were measured faster then.
-WIDEST_FLOAT32 = 256
-
 # In the C file's order: of one precision, the faster ones last.
 _PRECISIONS = {
     "avx2": "float32",
