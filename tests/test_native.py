@@ -171,6 +171,9 @@ def by_numpy(given, upstream, *, reverse, gate):
 @example(size=96, n_features=20, lengths=[5, 0, 9] * 7)
 # More steps than are held back for the kernels' gradients.
 @example(size=32, n_features=17, lengths=[40, 11, 39] * 7)
+# Wider weights than a core's cache.
+@example(size=1024, n_features=40, lengths=[2, 0, 3])
+@example(size=512, n_features=40, lengths=[1, 2] * 20)
 def test_kernels_compute_what_numpy_does(
     kernel, reverse, gate, size, n_features, lengths
 ):
