@@ -125,14 +125,11 @@ def formula_of(loss: object) -> Formula | None:
     # What `get_config` gives is not all that Keras computes with.
     told = {"reduction": loss.reduction, **loss._fn_kwargs}
     smoothing = told.pop("label_smoothing", 0.0)
-    if not isinstance(smoothing, Real):
-        return None
-    if any(_USUAL.get(name, _UNKNOWN) != told[name] for name in told):
+    if not isinstance(smoothing, Real) or not told.items() <= _USUAL.items():
         return None
     return kind(np.float32(smoothing))
 
 
-_UNKNOWN = object()
 _USUAL = {
     "reduction": "sum_over_batch_size",
     "from_logits": True,
