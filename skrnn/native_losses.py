@@ -15,8 +15,8 @@ from skrnn.backend import memory_of
 class NativeLoss:
     """A loss, and its mean over an epoch so far, in memory that Keras shares.
 
-    To make a graph of Keras' own takes a good part of a second, as long as a small
-    network trains; to run it some tenths of a millisecond.
+    Keras' own takes TensorFlow a graph, made anew for each network: a good part of
+    what a small one takes to train.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ class NativeTraining(keras.callbacks.Callback):
         self.compiled = model.train_function
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Let the loss be that of no text; see `keras.callbacks.Callback`."""
+        """Go on from the loss that Keras has; see `keras.callbacks.Callback`."""
         if self._loss is not None:
             self._loss.begin_epoch()
 
