@@ -41,9 +41,10 @@ from _networks import VOCABULARY_SIZE
 from _stock_pipeline import StockPipeline
 
 from skrnn import RNNTextClassifier, Tokenizer
-from skrnn.backend import sizes_an_octave
 from skrnn.batches import LengthSortedBatches
 from skrnn.datasets import fetch_imdb
+from skrnn.implementation import sizes_an_octave
+from skrnn.sequences import positions_of
 
 MAX_LENGTH = 400
 PARTS = ["train", "predict", "reading", "memory"]
@@ -90,6 +91,7 @@ def read(texts, targets, classifier):
         tokenizer.fit_transform(texts),
         targets,
         np.ones(len(texts), np.float32),
+        texts=positions_of(len(texts)),
         batch_size=classifier.batch_size,
         sizes_an_octave=sizes_an_octave(classifier.model_.encoder.implementation),
         random_state=np.random.RandomState(0),

@@ -31,11 +31,12 @@ from _networks import (
 )
 
 from skrnn._keras import keras
-from skrnn.backend import sizes_an_octave
 from skrnn.batches import LengthSortedBatches
+from skrnn.implementation import sizes_an_octave
 from skrnn.native_losses import loss_of
 from skrnn.native_training import penalties_of, trains_natively
 from skrnn.native_updates import NativeUpdates
+from skrnn.sequences import positions_of
 from skrnn.threads import one_blas_thread
 
 ops = keras.ops
@@ -65,6 +66,7 @@ def our_steps(model, sequences, targets, batch_size):
         sequences,
         targets,
         np.ones(len(sequences), np.float32),
+        texts=positions_of(len(sequences)),
         batch_size=batch_size,
         sizes_an_octave=sizes_an_octave(model.encoder.implementation),
     )

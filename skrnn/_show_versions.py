@@ -51,7 +51,7 @@ def show_versions() -> None:
     try:
         # Not before the rest is printed: that they cannot be imported may be the bug.
         from skrnn._keras import keras
-        from skrnn.backend import sees_gpu
+        from skrnn.implementation import sees_gpu
         from skrnn.native import binding, embedding, gru, ngrams, words
     except Exception as error:
         _show("Computing", {"backend": f"cannot be imported: {error}"})

@@ -18,13 +18,10 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn._keras import keras
-from skrnn.backend import (
-    fastest_precision,
-    memory_errors_explained,
-    refuse_forked_process,
-)
+from skrnn.backend import memory_errors_explained, refuse_forked_process
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.fitted import Fitted
+from skrnn.implementation import fastest_precision
 from skrnn.memory import give_back
 from skrnn.metrics import check_metrics
 from skrnn.network import SequenceModel, build_network
@@ -35,14 +32,14 @@ from skrnn.parameters import (
     check_keras_objects,
 )
 from skrnn.routing import RoutedEstimator
-from skrnn.sequences import N_RESERVED_IDS, Sequences
+from skrnn.sequences import N_RESERVED_IDS, Sequences, positions_of
 from skrnn.shown import ShownBriefly
 from skrnn.targets import check_sample_weight, check_targets
 from skrnn.texts import check_texts
 from skrnn.threads import one_ahead
 from skrnn.tokenizer import Tokenizer
 from skrnn.training import train
-from skrnn.training_data import TrainingData, hold_out, positions_of
+from skrnn.training_data import TrainingData, hold_out
 from skrnn.vectors import embedding_matrix, read_vectors
 from skrnn.versions import Versioned
 from skrnn.wide import Blend, WidePart
@@ -376,11 +373,15 @@ class TextEstimator(
             has_wide=has_wide,
             whole=whole,
         )
+        trains = bool(epochs) and data.weight.any()
+        # First, for these may refuse what they are given.
+        build = None if go_on else self._network_builder(fitted)
+        callbacks = self._build_callbacks() if trains else []
+        # What the network has learned from cannot tell how much it should count.
+        fingerprint = data.fingerprint()
         if whole:
             # A copy of a column of texts may have been made.
             give_back()
-        # What the network has learned from cannot tell how much it should count.
-        fingerprint = data.fingerprint()
         can_weigh = fitted.trained_on in (None, fingerprint)
         to_weigh = data if can_weigh else data.with_nothing_held_out()
         if not early_stopping:
@@ -390,39 +391,42 @@ class TextEstimator(
             # Texts of one more call leave them as they are.
             fitted.wide = fitted.blend = None
         history, best_epoch = {"loss": []}, None
-        if data.weight.any() and epochs:
-            callbacks = self._build_callbacks()
-            if has_wide:
-                # First, for TensorFlow keeps the memory that training took.
-                fitted.wide, of_wide = self._fit_wide(fitted, sequences, to_weigh)
-            learned_from, to_stop = data.learned_from(), data.kept_aside()
-            kept_aside = to_stop if to_weigh is data else to_weigh.kept_aside()
-            # Training needs the memory of long texts, and of a second copy of others.
-            del sequences, data, to_weigh
-            if whole:
-                give_back()
+        if trains and has_wide:
+            # TensorFlow keeps the memory that building and training take.
+            fitted.wide, of_wide = self._fit_wide(fitted, sequences, to_weigh)
+            give_back()
+        if build is not None:
+            # What stops training must not shape what the embedding starts from.
+            fitted.model = build(sequences[data.train] if early_stopping else sequences)
+        # Training needs the memory of all that the network does not read of long texts.
+        del sequences
+        if whole:
+            give_back()
+        if trains:
             model = fitted.model
             with model.put_back_on_error() if go_on else contextlib.nullcontext():
                 try:
                     history, best_epoch = train(
                         model,
-                        learned_from,
-                        to_stop if early_stopping else None,
+                        data,
                         callbacks,
                         epochs=epochs,
                         initial_epoch=self.n_iter_ if go_on else 0,
                         batch_size=_python_number(self.batch_size),
+                        early_stopping=early_stopping,
                         patience=_python_number(self.n_iter_no_change),
                         random_state=fitted.random_state,
                         decay=whole,
                         verbose=min(int(self.verbose), 2),
                     )
                 finally:
-                    del learned_from, to_stop
                     # Another call of `partial_fit` needs its memory again.
                     if whole:
                         give_back()
                 if has_wide:
+                    kept_aside = to_weigh.kept_aside()
+                    # Predictions take memory, too.
+                    del data, to_weigh
                     fitted.blend = blend or self._fit_blend(model, kept_aside, of_wide)
             fitted.trained_on = fingerprint if can_weigh else _MIXED
         self._add_history(history, go_on)
@@ -459,16 +463,9 @@ class TextEstimator(
         if go_on:
             sequences = fitted.tokenizer.transform(texts)
         else:
-            # What stops training must neither lend its words to the vocabulary nor
-            # shape the vectors that the embedding starts from.
+            # What stops training must not lend its words to the vocabulary.
             seen = learned_from if early_stopping else None
             fitted.tokenizer, sequences = self._learn_vocabulary(texts, seen)
-            del texts
-            if whole:
-                give_back()
-            fitted.model = self._build_model(
-                fitted, sequences if seen is None else sequences[seen]
-            )
         read = sequences.cut(*fitted.cut_to)
         data = TrainingData(read, targets, weight, learned_from, held_out)
         return fitted, sequences, data
@@ -569,7 +566,7 @@ class TextEstimator(
         )
         of_held_out = wide.fit(
             sequences,
-            _columns(data.targets, fitted.model.head.units),
+            _columns(data.targets, fitted.target_encoder.n_outputs_),
             data.weight,
             train=data.train,
             held_out=data.held_out,
@@ -583,9 +580,9 @@ class TextEstimator(
         blend = Blend(model.activation.__name__)
         return blend.fit(of_network, of_wide, columns, weight)
 
-    def _build_model(self, fitted, sequences) -> SequenceModel:
+    def _network_builder(self, fitted) -> Callable[[Sequences], SequenceModel]:
+        """What builds the network from the texts as ids; all else is checked here."""
         target_encoder, random_state = fitted.target_encoder, fitted.random_state
-        # First, for it may refuse what it is given.
         compile_arguments = self._compile_arguments(
             *self._loss_and_arguments(target_encoder)
         )
@@ -602,8 +599,8 @@ class TextEstimator(
             else self.precision
         )
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
-        vectors = self._starting_vectors(fitted, sequences)
-        if vectors is not None:
+        vectors = self._starting_vectors(fitted)
+        if isinstance(vectors, np.ndarray):
             encoder["embedding_size"] = vectors.shape[1]
         head = {
             "n_outputs": target_encoder.n_outputs_,
@@ -612,15 +609,18 @@ class TextEstimator(
             "l2": _python_number(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),
         }
-        return build_network(
+        return lambda sequences: build_network(
             compile_arguments=compile_arguments,
             head=head,
             encoder=encoder,
-            vectors=vectors,
+            vectors=vectors(sequences) if callable(vectors) else vectors,
         )
 
-    def _starting_vectors(self, fitted, sequences) -> np.ndarray | None:
-        """What the embedding starts from, a row an id; None for a random start."""
+    def _starting_vectors(self, fitted) -> np.ndarray | Callable | None:
+        """What the embedding starts from, a row an id, or what gives it for the texts.
+
+        None for a random start.
+        """
         vocabulary, random_state = fitted.tokenizer.vocabulary_, fitted.random_state
         n_ids = len(vocabulary) + N_RESERVED_IDS
         if self.embeddings is None:
@@ -628,8 +628,9 @@ class TextEstimator(
         if isinstance(self.embeddings, str) and self.embeddings == "cooccurrence":
             size = _python_number(self.embedding_size)
             draw = np.random.RandomState(random_state.randint(_MAX_SEED))
-            vectors = cooccurrence_vectors(sequences, n_ids, size, draw)
-            return _COOCCURRENCE_SCALE * vectors
+            return lambda sequences: (
+                _COOCCURRENCE_SCALE * cooccurrence_vectors(sequences, n_ids, size, draw)
+            )
         vectors = read_vectors(self.embeddings, vocabulary)
         return embedding_matrix(vectors, n_ids, random_state)
 

@@ -28,6 +28,10 @@ class LengthSortedBatches(keras.utils.PyDataset):
     sample_weight : ndarray of shape (n_texts,), float32
         The weight of each text in the loss.
 
+    texts : int32 ndarray of shape (n_chosen,)
+        Which of the texts to take. They are put into another order in place, for of
+        very many texts each number takes memory that training needs.
+
     batch_size : int
         Number of texts in each batch but perhaps the last one.
 
@@ -35,8 +39,8 @@ class LengthSortedBatches(keras.utils.PyDataset):
         How many numbers of steps batches have between one power of two and the next.
 
     random_state : numpy.random.RandomState or None
-        Draws the batches in `shuffle`, before which they are the texts in their own
-        order; None cuts them in the order of the texts' lengths.
+        Draws the batches in `shuffle`, before which they are the texts in the order
+        given; None cuts them in the order of the texts' lengths.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class LengthSortedBatches(keras.utils.PyDataset):
         targets: np.ndarray,
         sample_weight: np.ndarray,
         *,
+        texts: np.ndarray,
         batch_size: int,
         sizes_an_octave: int,
         random_state: np.random.RandomState | None = None,
@@ -56,24 +61,20 @@ class LengthSortedBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.sizes_an_octave = sizes_an_octave
         self.random_state = random_state
-        self._texts = self._all_texts()
-        self._order = range(-(-len(sequences) // batch_size))
+        self._texts = texts
+        self._order = range(-(-len(texts) // batch_size))
         if random_state is None:
-            self._sort(self._texts)
+            self._sort(texts)
 
     def shuffle(self) -> None:
         """Draw new batches and a new order of them."""
-        self._texts = None
-        self._texts = self._all_texts()
+        # From the same order each time: an epoch more is one of a longer training.
+        self._texts.sort()
         self.random_state.shuffle(self._texts)
         pool_size = _BATCHES_A_POOL * self.batch_size
         for start in range(0, len(self._texts), pool_size):
             self._sort(self._texts[start : start + pool_size])
         self._order = self.random_state.permutation(len(self))
-
-    def _all_texts(self) -> np.ndarray:
-        # Of very many texts each number takes memory that training needs.
-        return np.arange(len(self.sequences), dtype=np.int32)
 
     def _sort(self, texts: np.ndarray) -> None:
         """Sort texts by length, in place."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import gradients_forgotten, jit_compile
+from skrnn.backend import gradients_forgotten
+from skrnn.implementation import jit_compile
 
 if ON_TENSORFLOW:
     import tensorflow as tf

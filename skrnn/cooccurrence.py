@@ -91,6 +91,7 @@ def cooccurrence_vectors(
             information, rank, n_iter=2, random_state=random_state
         )
     del information
+    give_back()
     left *= np.sqrt(values)
     norms = np.linalg.norm(left, axis=1)
     # What should be zero is rounding, which must not be scaled up.
@@ -161,7 +162,9 @@ def _company_in_parts(
     for start in range(0, len(ids), _TOKENS_A_PART):
         # The last ones keep company with those that follow the part.
         ranks = rank[ids[start : start + _TOKENS_A_PART + _WINDOW]]
-        begun = slice(*np.searchsorted(offsets, [start, start + len(ranks)]))
+        # Of another type the offsets would be copied at each part.
+        ends = np.array([start, start + len(ranks)], offsets.dtype)
+        begun = slice(*np.searchsorted(offsets, ends))
         text = np.cumsum(np.bincount(offsets[begun] - start, minlength=len(ranks)))
         rows, columns = [], []
         for distance in distances:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import copy_of
 from skrnn.loops import custom_gradient
+from skrnn.variables import copy_of
 
 ops = keras.ops
 

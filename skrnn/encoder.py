@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from skrnn._keras import keras
-from skrnn.backend import choose_implementation
 from skrnn.cells import CELLS
 from skrnn.embedding import Embedding
+from skrnn.implementation import choose_implementation
 from skrnn.loops import side_by_side
 from skrnn.sequences import PADDING_ID
 

@@ -88,7 +88,7 @@ class Inputs:
     """
 
     def __init__(self, marks: list[Marks], factors: np.ndarray):
-        self._factors = factors
+        self.factors = factors
         squares = factors.astype(np.float32) ** 2
         self._parts = list(with_texts(marks))
         self.shape = sum(part.shape[0] for part in marks), len(factors) + 1
@@ -107,11 +107,18 @@ class Inputs:
 
     def weighted(self, weights: np.ndarray) -> Callable:
         """What gives a part's texts the sums of their inputs by these weights."""
-        of_marks = (self._factors * weights[:-1]).astype(np.float32)
+        of_marks = (self.factors * weights[:-1]).astype(np.float32)
 
         def scores(part, texts):
             return self._scales[texts] * (part @ of_marks) + np.float32(weights[-1])
 
+        return scores
+
+    def scores(self, weights: np.ndarray) -> np.ndarray:
+        """Sum each text's inputs by these weights, float32 of shape (n_texts,)."""
+        scores = np.empty(self.shape[0], np.float32)
+        for of_part, texts in self.each_part(self.weighted(weights)):
+            scores[texts] = of_part
         return scores
 
     def summed(self, function: Callable) -> np.ndarray:
@@ -136,7 +143,7 @@ class Inputs:
         for (of_marks, of_ones), _ in self.each_part(of_part):
             sums[:-1] += of_marks
             sums[-1] += of_ones
-        sums[:-1] *= self._factors
+        sums[:-1] *= self.factors
         return sums
 
 
@@ -190,6 +197,7 @@ def fit_linear(
     .. [1] Nocedal and Wright (2006). "Numerical optimization", 2nd edition,
        algorithm 7.1.
     """
+    give_back()
     objective = _Objective(inputs, targets, sample_weight, loss, strength)
     flat = np.zeros(inputs.shape[1])
     flat[-1] = intercept
@@ -241,7 +249,7 @@ class _Objective:
     def stand_at(self, weights: np.ndarray) -> None:
         """Begin at these weights."""
         self.weights = weights.astype(np.float64)
-        self._scores = self._score(self.weights)
+        self._scores = self._inputs.scores(self.weights)
         self._differentiate()
 
     def newton_direction(self) -> np.ndarray:
@@ -275,7 +283,7 @@ class _Objective:
 
     def descend(self, direction: np.ndarray) -> bool:
         """Go there, or half as far until that is lower; tell whether it was found."""
-        change = self._score(direction)
+        change = self._inputs.scores(direction)
         # Each step's squares follow from these, without arrays for it.
         here, there = self.weights[:-1], direction[:-1].astype(np.float64)
         squares = np.array([here @ here, 2 * (here @ there), there @ there])
@@ -299,14 +307,6 @@ class _Objective:
                 self._differentiate()
                 return True
         return False
-
-    def _score(self, weights: np.ndarray) -> np.ndarray:
-        """The score of each text, float32."""
-        scores = np.empty(self._inputs.shape[0], np.float32)
-        weighted = self._inputs.weighted(weights)
-        for of_part, texts in self._inputs.each_part(weighted):
-            scores[texts] = of_part
-        return scores
 
     def _differentiate(self) -> None:
         def slopes(_, texts):

@@ -13,11 +13,16 @@ _TRIM = getattr(_C_LIBRARY, "malloc_trim", None)
 
 
 def give_back() -> None:
+    """Give the system the memory that was freed, and what `skrnn.native` keeps."""
+    let_go()
+    trim()
+
+
+def trim() -> None:
     """Give the system the memory that was freed, which the C library keeps.
 
     What is made of texts step by step, some of it by threads, leaves gaps that larger
-    arrays do not fit in. What `skrnn.native` keeps of its own goes, too.
+    arrays do not fit in.
     """
-    let_go()
     if _TRIM is not None:
         _TRIM(ctypes.c_size_t(0))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, log_softmax
 
 from skrnn._keras import keras
-from skrnn.backend import memory_of
+from skrnn.variables import memory_of
 
 
 class NativeLoss:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skrnn.backend import Views, is_native_in_float32
+from skrnn.implementation import is_native_in_float32
 from skrnn.native.gru import fastest_kernel
 from skrnn.native_layer import NativeLayer, joined
 from skrnn.native_pooling import NativePooling
 from skrnn.sequences import PADDING_ID
+from skrnn.variables import Views
 
 # BLAS may wake its threads for a product of fewer rows, which then wait for a core.
 _FEWEST_ROWS = 16

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import copy_of, memory_of, put_back, uniform
+from skrnn.backend import uniform
 from skrnn.deferred import DeferredMoves
-from skrnn.memory import give_back
+from skrnn.memory import give_back, trim
 from skrnn.native.embedding import sum_rows
 from skrnn.native.gru import fastest_kernel
 from skrnn.native_layer import NativeLayer, joined
@@ -18,9 +18,11 @@ from skrnn.native_losses import NativeLoss
 from skrnn.native_pooling import NativePooling
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import PADDING_ID
+from skrnn.variables import copy_of, memory_of, put_back
 
 # After so many updates what was freed goes back to the system: arrays of many lengths
-# leave gaps.
+# leave gaps. What is kept for later arrays goes less often, for it is wanted again.
+_UPDATES_TRIMMED = 16
 _UPDATES_GIVEN_BACK = 128
 
 # So many step sizes are computed at once.
@@ -197,6 +199,8 @@ class NativeUpdates:
         self._n_done += 1
         if not self._n_done % _UPDATES_GIVEN_BACK:
             give_back()
+        elif not self._n_done % _UPDATES_TRIMMED:
+            trim()
         beta_1, beta_2 = self._betas
         size *= math.sqrt(1 - beta_2**self._n_done) / (1 - beta_1**self._n_done)
         of_each = [rows, *[None] * (len(gradients) - 1)]

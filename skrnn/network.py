@@ -11,25 +11,23 @@ import numpy as np
 
 from skrnn._keras import keras
 from skrnn.backend import (
-    copy_of,
     feed,
     gradients_forgotten,
     is_forked_process,
-    jit_compile,
     refuse_forked_process,
-    sizes_an_octave,
-    values_a_batch,
 )
 from skrnn.batches import LengthSortedBatches
 from skrnn.compile_arguments import made_anew, without_variables
 from skrnn.compiled import differentiator, judge
 from skrnn.encoder import SequenceEncoder
+from skrnn.implementation import jit_compile, sizes_an_octave, tokens_a_batch
 from skrnn.metrics import of_each_label
 from skrnn.native_training import NativeTraining, trains_natively
 from skrnn.prediction import Predictor
 from skrnn.schedules import LinearDecay
-from skrnn.sequences import Sequences
+from skrnn.sequences import Sequences, positions_of
 from skrnn.threads import one_blas_thread
+from skrnn.variables import copy_of
 
 ops = keras.ops
 
@@ -181,6 +179,7 @@ class SequenceModel(keras.Model):
         y: np.ndarray,
         *,
         sample_weight: np.ndarray,
+        texts: np.ndarray | None = None,
         batch_size: int,
         random_state: np.random.RandomState,
         decay: bool,
@@ -202,6 +201,10 @@ class SequenceModel(keras.Model):
 
         sample_weight : ndarray of shape (n_texts,), float32
             The weight of each text in the loss.
+
+        texts : int32 ndarray of shape (n_chosen,), or None
+            Which of the texts to train on, an array that is shuffled in place; None
+            for all.
 
         batch_size : int
             Number of texts an update.
@@ -233,12 +236,16 @@ class SequenceModel(keras.Model):
             "batch_size": batch_size,
             "sizes_an_octave": sizes_an_octave(self.encoder.implementation),
         }
+        if texts is None:
+            texts = positions_of(len(x))
         batches = LengthSortedBatches(
-            x, y, sample_weight, **sizes, random_state=random_state
+            x, y, sample_weight, texts=texts, **sizes, random_state=random_state
         )
         to_validate = None
         if validation_data is not None:
-            to_validate = LengthSortedBatches(*validation_data, **sizes)
+            to_validate = LengthSortedBatches(
+                *validation_data, texts=positions_of(len(validation_data[0])), **sizes
+            )
         flags = self._trainable_flags()
         if keras.config.backend() == "jax" and not all(flags):
             raise ValueError(
@@ -382,7 +389,7 @@ class SequenceModel(keras.Model):
             In a process forked from one that had used TensorFlow.
         """
         refuse_forked_process()
-        tokens = values_a_batch() // self.encoder.hidden_size
+        tokens = tokens_a_batch(self.encoder.hidden_size)
         most = max(tokens // vectors.shape[1], 1)
         parts = [
             self._differentiate(vectors[i : i + most].swapaxes(0, 1), output)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from skrnn._unique import first_of_runs, once_a_text, unique
 from skrnn.native import marks as native_marks
 from skrnn.native import ngrams as native
-from skrnn.native.marks import PackedMarks
+from skrnn.native.marks import MarkedIds, PackedMarks
 from skrnn.sequences import UNKNOWN_ID, Sequences
 from skrnn.threads import in_threads
 
@@ -19,12 +19,12 @@ from skrnn.threads import in_threads
 LEAST_TEXTS = 2
 
 # Texts are taken so many ids at a time: by NumPy that takes some hundred bytes an id.
-_IDS_A_PART = 2**17
+_IDS_A_PART = 2**15
 
 # So many marks make a part of their matrix: products of larger ones are hardly faster.
 # Of no more texts, so that sums over a part can do with single precision.
 _MARKS_A_PART = 2**21
-_TEXTS_A_PART = 2**17
+_TEXTS_A_PART = 2**15
 
 
 class NGrams:
@@ -127,12 +127,12 @@ class NGrams:
         ]
 
     def packed(self, sequences: Sequences) -> list[PackedMarks | csr_matrix]:
-        """Give what `transform` gives, for products alone and in half the memory.
+        """Give what `transform` gives, for products alone and in less memory.
 
         Parameters
         ----------
         sequences : Sequences of n_texts
-            At least one text.
+            At least one text. They are held, for their ids are a part of it.
 
         Returns
         -------
@@ -142,12 +142,21 @@ class NGrams:
         if not (native.IS_COMPILED and native_marks.IS_COMPILED):
             return self.transform(sequences)
         mark = self._marker()
+        # The keys of n-grams of one id are the ids, and the first.
+        single = self._keys[: np.searchsorted(self._keys, self.n_ids)]
+        ids = MarkedIds(sequences.ids, sequences.offsets, single, n_ids=self.n_ids)
 
         def mark_packed(part):
-            return native_marks.pack(*mark(part), self.n_features)
+            return native_marks.pack(
+                *mark(part), first_column=len(single), n_columns=self.n_features
+            )
 
-        marks = _joined(in_threads(mark_packed, sequences.in_parts(_IDS_A_PART)))
-        packed = [PackedMarks(*one, self.n_features) for one in marks]
+        packed, stop = [], 0
+        parts = in_threads(mark_packed, sequences.in_parts(_IDS_A_PART))
+        for gaps, n_gaps in _joined(parts):
+            start, stop = stop, stop + len(n_gaps)
+            texts = slice(start, stop)
+            packed.append(PackedMarks(ids, texts, gaps, n_gaps, self.n_features))
         # Of a million texts it takes megabytes, which a fit on the marks needs.
         self._forget_known()
         return packed
@@ -253,11 +262,13 @@ def _count_compiled(
     sequences: Sequences, *, n: int, n_ids: int, known: np.ndarray
 ) -> _Counts:
     def count(share):
-        keys, n_texts = as_known.count(
-            sequences.ids, sequences.offsets, n=n, share=share
+        return as_known.count(
+            sequences.ids,
+            sequences.offsets,
+            n=n,
+            share=share,
+            least_texts=LEAST_TEXTS,
         )
-        enough = n_texts >= LEAST_TEXTS
-        return keys[enough], n_texts[enough]
 
     as_known = _as_known(known, n_ids)
     counts = in_threads(count, native.SHARES)

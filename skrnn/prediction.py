@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import refuse_forked_process, sizes_an_octave, values_a_batch
+from skrnn.backend import refuse_forked_process
 from skrnn.batches import apply_by_length, rounded_size
 from skrnn.compiled import predictor, row_predictor
 from skrnn.encoder import SequenceEncoder
+from skrnn.implementation import sizes_an_octave, tokens_a_batch
 from skrnn.native.arrays import let_go
 from skrnn.native_prediction import NativeNetwork, predicts_natively
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
@@ -16,6 +17,9 @@ from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
 # Products that are saved weigh less in a batch of fewer texts, as was measured, than
 # that a step has more operations.
 _FEWEST_TEXTS = 16
+
+# Of a table's gates each: twice the states of a batch's steps at most.
+_MOST_VALUES_OF_A_TABLE = 2**24
 
 # With fewer tokens an id a table saves little, and costs its memory.
 _FEWEST_TOKENS_AN_ID = 2
@@ -90,7 +94,7 @@ class Predictor:
             return apply_by_length(
                 predict,
                 x,
-                tokens_a_batch=values_a_batch() // self.hidden_size,
+                tokens_a_batch=tokens_a_batch(self.hidden_size),
                 sizes_an_octave=self.sizes_an_octave,
             )
         finally:
@@ -99,8 +103,7 @@ class Predictor:
                 let_go()
 
     def _are_worth_tables(self, n_ids: int, x: Sequences) -> bool:
-        # Tables may have twice the size of what a batch's steps would add.
-        most = 2 * values_a_batch() // self.hidden_size
+        most = _MOST_VALUES_OF_A_TABLE // self.hidden_size
         return n_ids <= min(most, x.lengths.sum() // _FEWEST_TOKENS_AN_ID)
 
 

@@ -23,6 +23,11 @@ def smallest_dtype(greatest: int) -> np.dtype:
     return np.dtype(np.int32)
 
 
+def positions_of(n_texts: int) -> np.ndarray:
+    """The positions of so many texts, in four bytes each: of millions that counts."""
+    return np.arange(n_texts, dtype=np.int32)
+
+
 def n_before_cut(max_length: int, truncate: str) -> int:
     """Count the tokens of a longer text that stay before the cut."""
     # NumPy's numbers may have no sign.
@@ -73,9 +78,10 @@ class Sequences:
     ids : ndarray of shape (n_tokens,), uint8, uint16 or int32
         Every text's ids, one text after the other.
 
-    offsets : ndarray of shape (n_texts + 1,), int64
+    offsets : ndarray of shape (n_texts + 1,), int32 or int64
         Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``: the first is 0, the last
-        ``n_tokens``.
+        ``n_tokens``. What the constructors of this class give is int32 where that
+        holds ``n_tokens``.
 
     Raises
     ------
@@ -151,13 +157,15 @@ class Sequences:
         """
         if not isinstance(lengths, np.ndarray):
             lengths = np.fromiter(lengths, dtype=np.int64)
-        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-        np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
+        # Of very many short texts eight bytes each would be a good part of their ids'.
+        dtype = np.int32 if len(ids) <= np.iinfo(np.int32).max else np.int64
+        offsets = np.zeros(len(lengths) + 1, dtype)
+        np.cumsum(lengths, dtype=dtype, out=offsets[1:])
         return cls(ids, offsets)
 
     @property
     def lengths(self) -> np.ndarray:
-        """Number of tokens of each text, shape (n_texts,), int64."""
+        """Number of tokens of each text, shape (n_texts,), of the offsets' dtype."""
         return np.diff(self.offsets)
 
     @property

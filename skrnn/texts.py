@@ -23,7 +23,7 @@ def check_texts(X: ArrayLike) -> list[str]:
     Returns
     -------
     list of str
-        The texts, in the given order.
+        The texts, in the given order. A list of `str` is given as it is.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def _rows(X: ArrayLike) -> list:
         if array.ndim:
             return array.tolist()
     elif isinstance(X, Sequence) and not isinstance(X, (bytes, bytearray)):
-        return list(X)
+        # No copy: of very many short texts it would take a good part of their memory.
+        return X if type(X) is list else list(X)
     raise TypeError(
         f"Expected a list, array or Series of texts, got {type(X).__name__}."
     )

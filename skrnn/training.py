@@ -10,20 +10,20 @@ from skrnn._keras import keras, retracing_warnings_filtered
 from skrnn.backend import memory_errors_explained
 from skrnn.network import SequenceModel
 from skrnn.schedules import auto_epochs
-from skrnn.training_data import Part
+from skrnn.training_data import TrainingData
 
 ops = keras.ops
 
 
 def train(
     model: SequenceModel,
-    learned_from: Part,
-    held_out: Part | None,
+    data: TrainingData,
     callbacks: list[keras.callbacks.Callback],
     *,
     epochs: int | str,
     initial_epoch: int,
     batch_size: int,
+    early_stopping: bool,
     patience: int,
     random_state: np.random.RandomState,
     decay: bool,
@@ -36,11 +36,8 @@ def train(
     model : SequenceModel
         The network, compiled.
 
-    learned_from : tuple of Sequences, targets and weights
-        What it learns from.
-
-    held_out : tuple of Sequences, targets and weights, or None
-        What is looked at to stop; None never stops.
+    data : TrainingData
+        What it learns from, and what is held out from it.
 
     callbacks : list of keras.callbacks.Callback
         Called while training, and left so that they can be pickled.
@@ -53,6 +50,9 @@ def train(
 
     batch_size : int
         Number of texts an update.
+
+    early_stopping : bool
+        Whether to look at what is held out, and stop by that.
 
     patience : int
         Number of epochs without a lower loss on the texts held out that are waited for
@@ -84,11 +84,10 @@ def train(
     MemoryError
         If a batch does not fit.
     """
-    sequences, targets, weight = learned_from
     if epochs == "auto":
-        epochs = auto_epochs(sequences.lengths, batch_size)
+        epochs = auto_epochs(data.read.lengths[data.train], batch_size)
     stop = None
-    if held_out is not None:
+    if early_stopping:
         stop = _EarlyStopping(
             monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
         )
@@ -101,13 +100,14 @@ def train(
             ),
         ):
             run = model.fit(
-                sequences,
-                targets,
-                sample_weight=weight,
+                data.read,
+                data.targets,
+                sample_weight=data.weight,
+                texts=data.train,
                 batch_size=batch_size,
                 random_state=random_state,
                 decay=decay,
-                validation_data=held_out,
+                validation_data=data.kept_aside() if early_stopping else None,
                 epochs=initial_epoch + epochs,
                 initial_epoch=initial_epoch,
                 callbacks=callbacks,

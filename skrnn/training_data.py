@@ -8,10 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from skrnn.sequences import Sequences
-
-# Ids, targets and weights of some texts.
-Part = tuple[Sequences, np.ndarray, np.ndarray]
+from skrnn.sequences import Sequences, positions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +26,9 @@ class TrainingData:
     weight : ndarray of shape (n_texts,)
         The weight of each text in the loss.
 
-    train, held_out : ndarray of int
-        Which texts the network learns from, and which it does not.
+    train, held_out : int32 ndarray
+        Which texts the network learns from, which puts them into another order, and
+        which it does not.
     """
 
     read: Sequences
@@ -39,16 +37,10 @@ class TrainingData:
     train: np.ndarray
     held_out: np.ndarray
 
-    def learned_from(self) -> Part:
-        """What the network learns from."""
-        if not len(self.held_out):
-            # Not a copy, which so many texts would take memory for.
-            return self.read, self.targets, self.weight
-        return self._part(self.train)
-
-    def kept_aside(self) -> Part:
-        """What is held out."""
-        return self._part(self.held_out)
+    def kept_aside(self) -> tuple[Sequences, np.ndarray, np.ndarray]:
+        """Ids, targets and weights of the texts held out."""
+        texts = self.held_out
+        return self.read[texts], self.targets[texts], self.weight[texts]
 
     def with_nothing_held_out(self) -> TrainingData:
         """The same texts, all of them to learn from."""
@@ -61,14 +53,6 @@ class TrainingData:
         digest.update(self.read.ids)
         digest.update(self.train)
         return digest.digest()
-
-    def _part(self, texts: np.ndarray) -> Part:
-        return self.read[texts], self.targets[texts], self.weight[texts]
-
-
-def positions_of(n_texts: int) -> np.ndarray:
-    """The positions of so many texts, in four bytes each: of millions that counts."""
-    return np.arange(n_texts, dtype=np.int32)
 
 
 def hold_out(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
@@ -20,7 +22,7 @@ _C_OF_VALUES = 1.0
 # Weights of all outputs, for each length of n-grams 64 MiB at most with their ratios,
 # and 96 during a fit.
 _MOST_WEIGHTS = 2**23
-_MOST_FEATURES = 2**20
+_MOST_FEATURES = 2**17
 
 
 class WidePart:
@@ -98,8 +100,9 @@ class WidePart:
         learned = [None] * n_outputs
         if len(held_out):
             # Texts without weight are left out, as they are here without a copy.
-            self._learn(marks, targets, _only(train, sample_weight), learned)
-            scores = self.scores(sequences[held_out])
+            weight = _only(train, sample_weight)
+            self._learn(marks, targets, weight, learned, scored=(held_out, scores))
+            del weight
         self._learn(marks, targets, sample_weight, learned)
         return scores
 
@@ -154,38 +157,46 @@ class WidePart:
                 np.add.at(shares, places + i, of_ngram)
         return shares, self._intercepts
 
-    def _learn(self, marks, targets, sample_weight, learned: list) -> None:
+    def _learn(self, marks, targets, sample_weight, learned: list, scored=None) -> None:
         """Learn from the texts that have weight.
 
         From what `learned` has for each column, or from the beginning where that is
-        None; what was learned is left there.
+        None; what was learned is left there. `scored` are texts, and an array for
+        their scores.
         """
         shape = marks[0].shape[1], targets.shape[1]
         self._weights, self._squares = (np.empty(shape, np.float32) for _ in range(2))
         self._intercepts = np.empty(shape[1])
         for i, target in enumerate(targets.T):
-            ratios, weights = self._learn_one(
-                marks,
-                target.astype(np.float32, copy=False),
-                sample_weight,
-                start=learned[i],
-            )
+            target = target.astype(np.float32, copy=False)
+            ratios = self._ratios(marks, target, sample_weight)
+            inputs = Inputs(marks, ratios)
+            weights = self._learn_one(inputs, target, sample_weight, start=learned[i])
+            if scored is not None:
+                texts, scores = scored
+                scores[:, i] = inputs.scores(weights)[texts]
             self._weights[:, i] = weights[:-1] * ratios
             self._squares[:, i] = ratios**2
             self._intercepts[i] = weights[-1]
             learned[i] = weights.astype(np.float32)
 
-    def _learn_one(self, marks, target, sample_weight, *, start):
-        """The ratios of the marks, and the weights of what is scaled by them."""
-        signed = 2.0 * target - 1.0 if self.of_classes else target
-        ratios = _log_count_ratios(marks, signed, sample_weight)
-        constant = self._constant(signed, sample_weight)
-        del signed
-        if not ratios.any() or not np.ptp(target[sample_weight > 0]):
-            return np.zeros_like(ratios), np.append(np.zeros(len(ratios)), constant)
+    def _ratios(self, marks, target, sample_weight) -> np.ndarray:
+        """What scales the marks: zeros where nothing tells texts apart."""
+        ratios = _log_count_ratios(
+            marks, lambda texts: self._signed(target[texts]), sample_weight
+        )
+        if ratios.any() and not np.ptp(target[sample_weight > 0]):
+            return np.zeros_like(ratios)
+        return ratios
+
+    def _learn_one(self, inputs, target, sample_weight, *, start) -> np.ndarray:
+        """The weights of the inputs, and the intercept."""
+        constant = self._constant(target, sample_weight)
+        if not inputs.factors.any():
+            return np.append(np.zeros(len(inputs.factors)), constant)
         with one_blas_thread():
-            weights = fit_linear(
-                Inputs(marks, ratios),
+            return fit_linear(
+                inputs,
                 target,
                 sample_weight,
                 loss=Logistic if self.of_classes else Squared,
@@ -193,17 +204,22 @@ class WidePart:
                 intercept=constant,
                 start=start,
             )
-        return ratios, weights
 
-    def _constant(self, signed, sample_weight) -> float:
+    def _signed(self, target) -> np.ndarray:
+        """Classes as 1 and -1, values as they are."""
+        return 2 * target - 1 if self.of_classes else target
+
+    def _constant(self, target, sample_weight) -> float:
         """What to score where there is nothing to tell texts apart by."""
         total = sample_weight.sum(dtype=np.float64)
-        mean = (sample_weight * signed).sum(dtype=np.float64) / total if total else 0.0
+        # Without an array of products, which of very many texts takes memory.
+        sum_ = np.einsum("i,i", sample_weight, target, dtype=np.float64)
+        mean = sum_ / total if total else 0.0
         if not self.of_classes:
             return mean
         n_texts = np.count_nonzero(sample_weight)
         # One text more of either class keeps the odds finite.
-        share = ((1 + mean) / 2 * n_texts + 1) / (n_texts + 2)
+        share = (mean * n_texts + 1) / (n_texts + 2)
         return np.log(share / (1 - share))
 
 
@@ -293,27 +309,34 @@ class Blend:
         return (factors[0] * network + factors[1] * wide).astype(np.float32)
 
 
-def _log_count_ratios(marks: list[Marks], signed, sample_weight) -> np.ndarray:
+def _log_count_ratios(
+    marks: list[Marks], signed: Callable, sample_weight: np.ndarray
+) -> np.ndarray:
     """How much more often each n-gram stands above than below, as a logarithm.
 
-    0 where too few texts of any weight hold one: what only texts held out have besides
-    must be as unknown as the n-grams of new texts are.
+    `signed` tells how far above some texts are, or below. 0 where too few texts of any
+    weight hold one: what only texts held out have besides must be as unknown as the
+    n-grams of new texts are.
     """
-    known = _count(marks, sample_weight > 0) >= LEAST_TEXTS
-    above, below = (
-        1.0 + _count(marks, np.maximum(part, 0) * sample_weight)[known]
-        for part in (signed, -signed)
-    )
+    known = _count(marks, lambda texts: sample_weight[texts] > 0) >= LEAST_TEXTS
+
+    def counts(sign):
+        def beyond(texts):
+            return np.maximum(sign * signed(texts), 0) * sample_weight[texts]
+
+        return 1.0 + _count(marks, beyond)[known]
+
+    above, below = counts(1), counts(-1)
     ratios = np.zeros(len(known), np.float32)
     ratios[known] = np.log(above / above.sum()) - np.log(below / below.sum())
     return ratios
 
 
-def _count(marks: list[Marks], weight: np.ndarray) -> np.ndarray:
-    """The sum of the weights of each n-gram's texts."""
+def _count(marks: list[Marks], weight: Callable) -> np.ndarray:
+    """The sum of what `weight` gives for each n-gram's texts, some at a time."""
     counts = np.zeros(marks[0].shape[1])
     for part, texts in with_texts(marks):
-        counts += part.T @ weight[texts].astype(np.float32)
+        counts += part.T @ weight(texts).astype(np.float32)
     return counts
 
 

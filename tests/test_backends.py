@@ -179,11 +179,11 @@ def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
         dropout=0.0,
         epochs=2,
     )
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: False)
     on_processor = clone(classifier).fit(texts, y)
     assert on_processor.model_.encoder.implementation == "loop"
     with monkeypatch.context() as seen:
-        seen.setattr("skrnn.backend.sees_gpu", lambda: True)
+        seen.setattr("skrnn.implementation.sees_gpu", lambda: True)
         on_gpu = classifier.fit(texts, y)
         assert on_gpu.model_.encoder.implementation == implementation
         scores = on_gpu.decision_function(texts)
@@ -196,14 +196,14 @@ def test_estimators_of_a_gpu_and_of_a_processor_are_the_same(
         np.testing.assert_allclose(one.decision_function(texts), scores, atol=1e-5)
     back.partial_fit(texts, y)
     with monkeypatch.context() as seen:
-        seen.setattr("skrnn.backend.sees_gpu", lambda: True)
+        seen.setattr("skrnn.implementation.sees_gpu", lambda: True)
         of_moved = moved.decision_function(texts)
     np.testing.assert_allclose(of_moved, back.decision_function(texts), atol=1e-4)
 
 
 @on_tensorflow
 def test_all_parts_of_a_network_are_compiled_by_xla(monkeypatch):
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: True)
     texts = ["a fine film", "so very dull", "fine, fine", ""] * 8
     y = ["good", "bad", "good", "bad"] * 8
     classifier = RNNTextClassifier(
@@ -227,8 +227,8 @@ def test_all_parts_of_a_network_are_compiled_by_xla(monkeypatch):
 
 @on_tensorflow
 def test_a_deterministic_gpu_is_not_left_to_xla(monkeypatch):
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
-    monkeypatch.setattr("skrnn.backend.is_op_determinism_enabled", lambda: True)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: True)
+    monkeypatch.setattr("skrnn.implementation.is_op_determinism_enabled", lambda: True)
     fitted = RNNTextClassifier(**SMALL, epochs=1).fit(["fine", "dull"] * 4, [1, 0] * 4)
     assert fitted.model_.encoder.implementation == "loop"
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from skrnn import Sequences
 from skrnn.batches import LengthSortedBatches, apply_by_length
+from skrnn.sequences import positions_of
 
 lengths_of_texts = st.lists(st.integers(0, 3_000), min_size=1, max_size=200)
 
@@ -63,6 +64,7 @@ def test_batches_to_train_on_are_of_like_lengths_and_few_shapes():
         Sequences.from_lengths(ids, lengths),
         lengths,
         np.ones(len(lengths), np.float32),
+        texts=positions_of(len(lengths)),
         batch_size=64,
         sizes_an_octave=16,
         random_state=rng,
@@ -89,6 +91,7 @@ def test_batches_are_pools_of_like_length_in_a_drawn_order(n_texts):
         Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
         np.arange(n_texts),
         np.broadcast_to(np.float32(2), n_texts),
+        texts=positions_of(n_texts),
         batch_size=3,
         sizes_an_octave=16,
         random_state=np.random.RandomState(0),
@@ -111,12 +114,32 @@ def test_batches_are_pools_of_like_length_in_a_drawn_order(n_texts):
             assert weight.tolist() == [2] * len(targets)
 
 
+def test_only_the_chosen_texts_come_in_batches():
+    lengths = np.array([3, 0, 2, 3, 1, 2])
+    chosen = np.array([5, 0, 3, 1], np.int32)
+    batches = LengthSortedBatches(
+        Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
+        np.arange(6),
+        np.ones(6, np.float32),
+        texts=chosen,
+        batch_size=3,
+        sizes_an_octave=16,
+        random_state=np.random.RandomState(0),
+    )
+    assert len(batches) == 2
+    for _ in range(2):
+        batches.shuffle()
+        targets = [target for i in range(2) for target in batches[i][1].tolist()]
+        assert sorted(targets) == [0, 1, 3, 5]
+
+
 def test_without_a_random_state_texts_come_by_length():
     lengths = np.array([3, 0, 2, 3, 1])
     batches = LengthSortedBatches(
         Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
         np.arange(5),
         np.ones(5, np.float32),
+        texts=positions_of(5),
         batch_size=2,
         sizes_an_octave=16,
     )
@@ -130,6 +153,7 @@ def test_texts_meet_others_in_every_epoch():
         Sequences.from_lengths(np.ones(lengths.sum(), np.uint8), lengths),
         lengths,
         np.ones(512, np.float32),
+        texts=positions_of(512),
         batch_size=2,
         sizes_an_octave=16,
         random_state=np.random.RandomState(0),

@@ -208,7 +208,7 @@ def test_slopes_of_many_texts_are_those_of_all_at_once(fitted, monkeypatch):
     vectors = table[np.random.RandomState(0).randint(len(table), size=(7, 3))]
     at_once = fitted.model_.differentiate(vectors, 1)
     # Two texts at a time.
-    monkeypatch.setattr("skrnn.network.values_a_batch", lambda: 16 * 3 * 2)
+    monkeypatch.setattr("skrnn.network.tokens_a_batch", lambda size: 3 * 2)
     in_parts = fitted.model_.differentiate(vectors, 1)
     for one, other in zip(in_parts, at_once, strict=True):
         assert_allclose(one, other, atol=1e-6)

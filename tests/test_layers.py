@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from twins import keras_weights
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import choose_implementation, jit_compile
 from skrnn.cells import CELLS, GRU, LSTM, SimpleRecurrent
 from skrnn.gates import GATES
+from skrnn.implementation import choose_implementation, jit_compile
 from skrnn.pooling import pool
 from skrnn.recurrent import BlockOrthogonal
 from skrnn.sequences import Sequences
@@ -279,7 +279,7 @@ def test_what_runs_on_a_gpu_gives_the_same(
     cell, gate_activation, reverse, learn_initial_state, monkeypatch
 ):
     # Keras' layer, which is cuDNN's kernel there, and XLA run on a processor, too.
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: True)
     parameters = {
         "gate_activation": gate_activation,
         "learn_initial_state": learn_initial_state,
@@ -333,9 +333,9 @@ def test_cudnn_runs_what_its_kernel_computes(monkeypatch):
         }
         return choose_implementation(**{**usual, **others})
 
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: False)
     assert chosen() == "loop"
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: True)
     assert chosen() == "cudnn"
     assert chosen(gate_activation="sigmoid") == "cudnn"
     assert chosen(bidirectional=True, learn_initial_state=True) == "cudnn"

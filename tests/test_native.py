@@ -19,10 +19,10 @@ from test_memory import resident_mib
 
 from skrnn import RNNTextClassifier
 from skrnn._keras import keras
-from skrnn.backend import choose_implementation, fastest_precision
 from skrnn.cells import GRU
 from skrnn.embedding import Embedding
 from skrnn.gates import GATES
+from skrnn.implementation import choose_implementation, fastest_precision
 from skrnn.native import adam, arrays, embedding, gru, marks, ngrams, words
 from skrnn.native.arrays import empty, let_go, zeros_given_back
 from skrnn.native.binding import (
@@ -714,9 +714,9 @@ def test_what_is_chosen_to_run_natively(tmp_path, monkeypatch):
         }
         return choose_implementation(**{**usual, **others})
 
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: False)
     told = tmp_path / "cpuinfo"
-    monkeypatch.setattr("skrnn.backend._CPUINFO", told)
+    monkeypatch.setattr("skrnn.implementation._CPUINFO", told)
     told.write_text("vendor_id\t: AuthenticAMD\nflags\t\t: avx512f vme\n")
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512",))
     assert chosen(hidden_size=1024) == "native"
@@ -737,15 +737,15 @@ def test_what_is_chosen_to_run_natively(tmp_path, monkeypatch):
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
     assert chosen() == "loop"
     monkeypatch.undo()
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: True)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: True)
     assert chosen(gate_activation="sigmoid", bidirectional=False) == "cudnn"
 
 
 def test_precision_follows_what_runs(tmp_path, monkeypatch):
     told = tmp_path / "cpuinfo"
     told.write_text("flags\t\t: fpu avx512f avx512_bf16 amx_bf16 vme\n")
-    monkeypatch.setattr("skrnn.backend._CPUINFO", told)
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.implementation._CPUINFO", told)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: False)
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512", "amx"))
     assert fastest_precision("gru", 128) == "bfloat16"
     assert fastest_precision("gru", 96) == "float32"
@@ -768,8 +768,8 @@ def test_precision_is_float32_on_a_gpu_and_where_linux_tells_nothing(
     told.write_text("flags\t\t: fpu avx512f avx512_bf16 amx_bf16 vme\n")
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ("avx512", "amx"))
     for path, gpu in ((told, False), (told, True), (tmp_path / "none", False)):
-        monkeypatch.setattr("skrnn.backend._CPUINFO", path)
-        monkeypatch.setattr("skrnn.backend.sees_gpu", lambda gpu=gpu: gpu)
+        monkeypatch.setattr("skrnn.implementation._CPUINFO", path)
+        monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda gpu=gpu: gpu)
         expected = "bfloat16" if path == told and not gpu else "float32"
         assert fastest_precision("gru", 256) == expected
 
@@ -790,8 +790,8 @@ def test_precision_without_amx_follows_the_vendor(
 ):
     told = tmp_path / "cpuinfo"
     told.write_text(f"vendor_id\t: {vendor}\nflags\t\t: avx512f avx512_bf16 vme\n")
-    monkeypatch.setattr("skrnn.backend._CPUINFO", told)
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.implementation._CPUINFO", told)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: False)
     monkeypatch.setattr("skrnn.native.gru.KERNELS", kernels)
     assert fastest_precision("gru", 96) == "float32"
     assert fastest_precision("gru", 128) == of_128

@@ -8,12 +8,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from networks import random_network
 
-from skrnn import backend
+from skrnn import variables
 from skrnn._keras import ON_TENSORFLOW
-from skrnn.backend import Views, copy_of
 from skrnn.native import gru
 from skrnn.native_prediction import predicts_natively
 from skrnn.sequences import Sequences
+from skrnn.variables import Views, copy_of
 
 pytestmark = pytest.mark.skipif(
     not ON_TENSORFLOW or not gru.KERNELS,
@@ -98,8 +98,8 @@ def test_the_weights_are_those_of_the_moment(n_texts):
 
 
 def test_wider_states_than_the_kernel_is_fast_for_are_left_to_tensorflow(monkeypatch):
-    monkeypatch.setattr("skrnn.backend._WIDEST_FLOAT32", 16)
-    monkeypatch.setattr("skrnn.backend._CPUINFO", Path("/nothing"))
+    monkeypatch.setattr("skrnn.implementation._WIDEST_FLOAT32", 16)
+    monkeypatch.setattr("skrnn.implementation._CPUINFO", Path("/nothing"))
     network, texts = a_network(), draw_texts([20] * 20)
     assert not predicts_natively("native", 32)
     np.testing.assert_allclose(
@@ -123,11 +123,11 @@ def test_a_head_with_more_than_its_kernel_is_that_of_keras(n_texts):
 @pytest.mark.parametrize("lacking", ["the name", "the operation"])
 def test_weights_are_read_one_by_one_where_they_cannot_be_at_once(lacking, monkeypatch):
     if lacking == "the name":
-        monkeypatch.setattr("skrnn.backend.execute", None)
+        monkeypatch.setattr("skrnn.variables.execute", None)
     else:
-        execute = backend.execute
+        execute = variables.execute
         monkeypatch.setattr(
-            "skrnn.backend.execute", lambda _, *others: execute(b"_NoSuchOp", *others)
+            "skrnn.variables.execute", lambda _, *others: execute(b"_NoSuchOp", *others)
         )
     network = a_network(n_layers=2, learn_initial_state=True)
     assert_as_by_tensorflow(network, draw_texts([20, 3, 0]))

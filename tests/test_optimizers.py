@@ -92,8 +92,8 @@ def test_precision_is_what_is_fast_on_the_processor(
 ):
     told = tmp_path / "cpuinfo"
     told.write_text(f"vendor_id\t: {vendor}\nflags\t\t: fpu {flags} vme\n")
-    monkeypatch.setattr("skrnn.backend._CPUINFO", told)
-    monkeypatch.setattr("skrnn.backend.sees_gpu", lambda: False)
+    monkeypatch.setattr("skrnn.implementation._CPUINFO", told)
+    monkeypatch.setattr("skrnn.implementation.sees_gpu", lambda: False)
     # What this processor's own kernels tell of AMX.
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
     fitted = classifier(hidden_size=256).initialize(TEXTS, LABELS)

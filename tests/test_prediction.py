@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from networks import random_network
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import copy_of
 from skrnn.cells import CELLS
 from skrnn.sequences import Sequences
+from skrnn.variables import copy_of
 
 pytestmark = pytest.mark.skipif(
     not ON_TENSORFLOW,

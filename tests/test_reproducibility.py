@@ -244,7 +244,7 @@ def test_predictions_in_many_batches_are_those_in_one(monkeypatch):
     assert np.ptp(in_one[0]) > 1
     asked = []
     monkeypatch.setattr(
-        skrnn.prediction, "values_a_batch", lambda: asked.append(True) or 64 * 16
+        skrnn.prediction, "tokens_a_batch", lambda size: asked.append(size) or 16
     )
     in_many = fitted.decision_function(MANY_TEXTS), fitted.transform(MANY_TEXTS)
     assert asked

@@ -17,7 +17,7 @@ def test_what_goes_in_comes_out(lists):
     assert [one.tolist() for one in sequences] == lists
     assert sequences.lengths.tolist() == [len(one) for one in lists]
     assert sequences.ids.dtype == np.uint8
-    assert sequences.offsets.dtype == np.int64
+    assert sequences.offsets.dtype == sequences.lengths.dtype == np.int32
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_flat_ids_keep_their_type(lengths):
     sequences = Sequences.from_lengths(np.array([5, 6, 7], np.uint16), lengths)
     assert [one.tolist() for one in sequences] == [[5], [], [6, 7]]
     assert sequences.ids.dtype == np.uint16
-    assert sequences.offsets.dtype == np.int64
+    assert sequences.offsets.dtype == sequences.lengths.dtype == np.int32
 
 
 @given(id_lists, st.data())

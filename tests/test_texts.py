@@ -72,9 +72,10 @@ def test_any_str_is_a_text(text):
     assert check_texts([text, ""]) == [text, ""]
 
 
-def test_the_caller_s_list_is_not_handed_back():
+def test_a_list_of_texts_is_not_copied():
+    # Of a million short texts that would take a fourteenth of their memory.
     texts = list(TEXTS)
-    assert check_texts(texts) is not texts
+    assert check_texts(texts) is texts
 
 
 @pytest.mark.parametrize(

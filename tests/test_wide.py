@@ -37,9 +37,9 @@ from skrnn._patterns import word_pattern
 from skrnn.datasets import load_docstrings
 from skrnn.native import marks as native_marks
 from skrnn.native import ngrams as native
-from skrnn.native.marks import PackedMarks, pack
+from skrnn.native.marks import MarkedIds, PackedMarks, pack
 from skrnn.ngrams import NGrams
-from skrnn.sequences import Sequences
+from skrnn.sequences import Sequences, smallest_dtype
 from skrnn.tokenizer import Tokenizer
 from skrnn.wide import Blend, WidePart
 
@@ -162,6 +162,23 @@ def test_marks_for_products_are_those_of_the_matrix(
     assert_array_equal(by_column, expected.T @ of_texts)
 
 
+def matrix_of(lists, n_columns):
+    columns = np.array([one for text in lists for one in text], np.int32)
+    stops = np.concatenate([[0], np.cumsum([len(text) for text in lists])])
+    ones = np.ones(len(columns), np.float32)
+    return csr_matrix((ones, columns, stops), shape=(len(lists), n_columns))
+
+
+def packed_of(lists, n_columns):
+    """Marks in these columns, none of which is an id."""
+    columns = np.array([one for text in lists for one in text], np.int32)
+    n_of_texts = np.array([len(text) for text in lists], np.int32)
+    packed = pack(columns, n_of_texts, first_column=0, n_columns=n_columns)
+    no_ids = Sequences.from_lists([[]] * len(lists))
+    ids = MarkedIds(no_ids.ids, no_ids.offsets, np.empty(0, np.int64), n_ids=1)
+    return PackedMarks(ids, slice(None), *packed, n_columns)
+
+
 @where_marks_are_packed
 @given(st.data())
 def test_products_of_packed_marks_are_those_of_scipy(data):
@@ -172,14 +189,8 @@ def test_products_of_packed_marks_are_those_of_scipy(data):
         sorted(one for one in at if one < n_columns)
     )
     lists = data.draw(st.lists(st.lists(column, max_size=40, unique=True), min_size=1))
-    columns = np.array([one for text in lists for one in text], np.int32)
-    n_of_texts = np.array([len(text) for text in lists], np.int32)
-    stops = np.concatenate([[0], np.cumsum(n_of_texts)])
-    expected = csr_matrix(
-        (np.ones(len(columns), np.float32), columns.copy(), stops),
-        shape=(len(lists), n_columns),
-    )
-    packed = PackedMarks(*pack(columns, n_of_texts, n_columns), n_columns)
+    expected = matrix_of(lists, n_columns)
+    packed = packed_of(lists, n_columns)
     assert packed.shape == expected.shape
     # Whole numbers, of which float32 sums are exact in any order.
     random = np.random.default_rng(0)
@@ -191,9 +202,43 @@ def test_products_of_packed_marks_are_those_of_scipy(data):
 
 
 @where_marks_are_packed
+@given(st.data())
+def test_marks_of_ids_are_where_the_ids_stand(data):
+    # Ids of one byte, of two and of four, a few of which are columns, in an order.
+    n_ids = data.draw(st.sampled_from([10, 300, 2**17]))
+    drawn = st.integers(0, 9).map(lambda i: i * (n_ids // 10))
+    lists = data.draw(st.lists(st.lists(drawn, max_size=40), min_size=1, max_size=9))
+    which = np.unique(data.draw(st.lists(drawn, max_size=9))).astype(np.int64)
+    lengths = [len(one) for one in lists]
+    ids = np.array([i for one in lists for i in one], smallest_dtype(n_ids - 1))
+    sequences = Sequences.from_lengths(ids, lengths)
+    offsets = sequences.offsets.astype(data.draw(st.sampled_from([np.int32, np.int64])))
+    marked = MarkedIds(sequences.ids, offsets, which, n_ids=n_ids)
+    some = slice(*sorted(data.draw(st.tuples(*[st.integers(0, len(lists))] * 2))))
+    # One column more, which is none of the ids.
+    n_columns = len(which) + 1
+    columns = [np.flatnonzero(np.isin(which, one)).tolist() for one in lists[some]]
+    others = data.draw(
+        st.lists(st.booleans(), min_size=len(columns), max_size=len(columns))
+    )
+    for one, other in zip(columns, others, strict=True):
+        one += [len(which)] * other
+    flat = np.array([one for text in columns for one in text], np.int32)
+    n_of_texts = np.array([len(text) for text in columns], np.int32)
+    packed = pack(flat, n_of_texts, first_column=len(which), n_columns=n_columns)
+    found = PackedMarks(marked, some, *packed, n_columns)
+    expected = matrix_of(columns, n_columns)
+    of_texts, of_columns = (
+        np.arange(1, size + 1, dtype=np.float32) for size in expected.shape
+    )
+    assert_array_equal(found @ of_columns, expected @ of_columns)
+    assert_array_equal(found.T @ of_texts, expected.T @ of_texts)
+
+
+@where_marks_are_packed
 def test_marks_of_a_text_with_very_many():
-    columns = np.random.default_rng(0).permutation(10**5).astype(np.int32)
-    packed = PackedMarks(*pack(columns, np.array([10**5], np.int32), 10**5), 10**5)
+    columns = np.random.default_rng(0).permutation(10**5)
+    packed = packed_of([columns], 10**5)
     of_columns = np.zeros(10**5, np.float32)
     of_columns[::1000] = 1.0
     assert_array_equal(packed @ of_columns, [100.0])
@@ -202,8 +247,7 @@ def test_marks_of_a_text_with_very_many():
 
 @where_marks_are_packed
 def test_numbers_that_are_not_of_the_marks_size_are_refused():
-    of_two_texts = pack(np.array([0, 2], np.int32), np.array([1, 1], np.int32), 3)
-    packed = PackedMarks(*of_two_texts, 3)
+    packed = packed_of([[0], [2]], 3)
     with pytest.raises(ValueError, match=r"shape \(2, 3\).*\(4,\) columns"):
         packed @ np.ones(4, np.float32)
     with pytest.raises(ValueError, match=r"\(3,\) texts"):

@@ -3,6 +3,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "texts.h"
+
+const size_t bytes_of_texts = sizeof(struct texts);
+
 struct known_ngrams {
     int64_t n_keys, slot_bits;
     const int64_t *keys; /* (n_keys,): all different */
@@ -30,21 +34,6 @@ void fill_slots(const struct known_ngrams *a) {
         a->slots[i] = -1;
     for (int64_t i = 0; i < a->n_keys; i++)
         a->slots[slot_of(a->keys[i], a->keys, a->slots, a->slot_bits)] = i;
-}
-
-struct texts {
-    int64_t n_texts, n_ids, first_id; /* ids below the first are in no n-gram */
-    int64_t bytes_an_id;
-    const void *ids;        /* (n_tokens,) */
-    const int64_t *offsets; /* (n_texts + 1,): where a text's ids begin and end */
-};
-
-const size_t bytes_of_texts = sizeof(struct texts);
-
-static int64_t id_at(const struct texts *a, int64_t place) {
-    return a->bytes_an_id == 1   ? ((const uint8_t *)a->ids)[place]
-           : a->bytes_an_id == 2 ? ((const uint16_t *)a->ids)[place]
-                                 : ((const int32_t *)a->ids)[place];
 }
 
 /* The key of the n-gram that goes on from another with this id; -1 of one that cannot
@@ -91,8 +80,8 @@ int64_t mark_ngrams(const struct texts *a, const struct known_ngrams *known,
                     const struct marks *to) {
     int64_t n_columns = 0;
     for (int64_t text = 0; text < a->n_texts; text++) {
-        int64_t n_before = n_columns, stop = a->offsets[text + 1];
-        for (int64_t start = a->offsets[text]; start < stop; start++) {
+        int64_t n_before = n_columns, stop = offset_at(a, text + 1);
+        for (int64_t start = offset_at(a, text); start < stop; start++) {
             int64_t end = start + to->max_n < stop ? start + to->max_n : stop;
             int64_t ngram = 0;
             for (int64_t place = start; place < end; place++) {
@@ -111,7 +100,7 @@ int64_t mark_ngrams(const struct texts *a, const struct known_ngrams *known,
 
 struct counts {
     int64_t n;                 /* ids of an n-gram */
-    int64_t share_bits, share; /* which of the hashes are counted here */
+    int64_t share_bits, share; /* which n-grams are counted here */
     int64_t slot_bits;
     int64_t *keys;      /* (2^slot_bits,) */
     int32_t *n_texts;   /* (2^slot_bits,): zeros; how many texts hold each */
@@ -120,26 +109,33 @@ struct counts {
 
 const size_t bytes_of_counts = sizeof(struct counts);
 
+/* Whether an n-gram is counted here, as its first and last ids tell: nothing has to be
+   looked up for the others. */
+static int is_of_share(const struct texts *a, const struct counts *to, int64_t start) {
+    uint64_t ends = id_at(a, start) * a->n_ids + id_at(a, start + to->n - 1);
+    /* Of the lower bits of a product the lowest say least. */
+    return (int64_t)(hash_of(ends) >> 32 & ((1 << to->share_bits) - 1)) == to->share;
+}
+
 /* Gives 0 if there are too few slots, and else 1. */
 int64_t count_ngrams(const struct texts *a, const struct known_ngrams *known,
                      const struct counts *to) {
     int64_t mask = ((int64_t)1 << to->slot_bits) - 1, n_free = mask / 4 * 3;
     for (int64_t text = 0; text < a->n_texts; text++) {
-        int64_t stop = a->offsets[text + 1];
-        for (int64_t start = a->offsets[text]; start + to->n <= stop; start++) {
+        int64_t stop = offset_at(a, text + 1);
+        for (int64_t start = offset_at(a, text); start + to->n <= stop; start++) {
             int64_t ngram = 0, last = start + to->n - 1;
+            if (!is_of_share(a, to, start))
+                continue;
             for (int64_t place = start; place < last; place++) {
                 ngram = next_ngram(a, known, ngram, place);
                 if (!ngram)
                     break;
             }
             int64_t key = ngram || to->n == 1 ? key_of(a, ngram, last) : -1;
-            uint64_t hash = hash_of(key);
-            /* Of the lower bits of a product the lowest say least. */
-            if (key < 0 ||
-                (int64_t)(hash >> 32 & ((1 << to->share_bits) - 1)) != to->share)
+            if (key < 0)
                 continue;
-            int64_t slot = hash >> (64 - to->slot_bits);
+            int64_t slot = hash_of(key) >> (64 - to->slot_bits);
             while (to->n_texts[slot] && to->keys[slot] != key)
                 slot = (slot + 1) & mask;
             if (!to->n_texts[slot]) {

@@ -13,14 +13,10 @@ import numpy as np
 
 from skrnn.native.arrays import zeros_given_back
 from skrnn.native.binding import library_with, point, structure
+from skrnn.native.texts import Texts, point_at
 
 _KnownNGrams = structure(
     "known_ngrams", integers="n_keys slot_bits", arrays="keys:int64 slots:int32"
-)
-_Texts = structure(
-    "texts",
-    integers="n_texts n_ids first_id bytes_an_id",
-    arrays="ids:any offsets:int64",
 )
 _Marks = structure(
     "marks", integers="max_n", arrays="last_text:int32 columns:int32 n_of_texts:int32"
@@ -31,15 +27,15 @@ _Counts = structure(
     arrays="keys:int64 n_texts:int32 last_text:int32",
 )
 
-LIBRARY = library_with(_KnownNGrams, _Texts, _Marks, _Counts)
+LIBRARY = library_with(_KnownNGrams, Texts, _Marks, _Counts)
 
 IS_COMPILED = LIBRARY is not None
 
 if IS_COMPILED:
     LIBRARY.mark_ngrams.restype = LIBRARY.count_ngrams.restype = ctypes.c_int64
 
-# Keys are counted some at a time, which takes less memory, and by as many threads.
-_SHARE_BITS = 2
+# Keys are counted some at a time, which takes less memory, and by several threads.
+_SHARE_BITS = 3
 SHARES = range(2**_SHARE_BITS)
 
 # Texts seldom have more different n-grams than one for so many of their tokens; where
@@ -85,7 +81,7 @@ class KnownNGrams:
         ids : ndarray of int, of shape (n_tokens,)
             The texts' ids.
 
-        offsets : int64 ndarray of shape (n_texts + 1,)
+        offsets : int32 or int64 ndarray of shape (n_texts + 1,)
             Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``.
 
         max_n : int
@@ -117,7 +113,7 @@ class KnownNGrams:
         return columns[:n_columns].copy(), n_of_texts
 
     def count(
-        self, ids, offsets, *, n: int, share: int
+        self, ids, offsets, *, n: int, share: int, least_texts: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Count how many texts hold each n-gram that goes on from those known.
 
@@ -131,6 +127,9 @@ class KnownNGrams:
 
         share : int
             One of `SHARES`: which of the n-grams to count.
+
+        least_texts : int
+            Those in fewer texts, of which there may be very many, are left out.
 
         Returns
         -------
@@ -154,14 +153,11 @@ class KnownNGrams:
             is_done = self._call("count_ngrams", texts, counts)
             slot_bits += 1
         del held, held_too
-        found = n_texts > 0
+        found = n_texts >= least_texts
         return keys[found], n_texts[found]
 
     def _texts(self, ids, offsets) -> tuple[ctypes.Structure, list[np.ndarray]]:
-        if ids.dtype not in (np.uint8, np.uint16, np.int32):
-            ids = ids.astype(np.int32)
-        texts = _Texts(len(offsets) - 1, self.n_ids, self.first_id, ids.itemsize)
-        return texts, point(texts, ids=ids, offsets=offsets)
+        return point_at(ids, offsets, n_ids=self.n_ids, first_id=self.first_id)
 
     def _call(self, function: str, texts, to) -> int:
         arguments = map(ctypes.byref, (texts, self._known, to))

@@ -1,0 +1,45 @@
+"""The ids of texts, as the C files read them: texts.h."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from skrnn.native.binding import point, structure
+
+Texts = structure(
+    "texts",
+    integers="n_texts n_ids first_id bytes_an_id bytes_an_offset",
+    arrays="ids:any offsets:any",
+)
+
+
+def as_read(ids: np.ndarray) -> np.ndarray:
+    """Give ids as they can be read: the same, if they are narrow, and else a copy."""
+    return ids if ids.dtype in (np.uint8, np.uint16, np.int32) else ids.astype(np.int32)
+
+
+def point_at(
+    ids: np.ndarray, offsets: np.ndarray, *, n_ids: int, first_id: int = 0
+) -> tuple[ctypes.Structure, list[np.ndarray]]:
+    """Give a structure for texts, and what is to be held until it is used.
+
+    Parameters
+    ----------
+    ids : ndarray of int, of shape (n_tokens,)
+        The texts' ids.
+
+    offsets : int32 or int64 ndarray of shape (n_texts + 1,)
+        Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``.
+
+    n_ids : int
+        The number of ids.
+
+    first_id : int
+        Those below it are in no n-gram.
+    """
+    ids = as_read(ids)
+    sizes = ids.itemsize, offsets.itemsize
+    texts = Texts(len(offsets) - 1, n_ids, first_id, *sizes)
+    return texts, point(texts, ids=ids, offsets=offsets)
