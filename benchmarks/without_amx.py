@@ -3,7 +3,7 @@
     python benchmarks/without_amx.py python benchmarks/training_step.py
 
 Linux lets a process use AMX's tiles only after it has asked. A filter refuses that to
-the command and to all it starts, as a sandbox may; so neither skrnn's kernel nor
+the command and to all it starts, as a container may; so neither skrnn's kernel nor
 TensorFlow multiplies by them. Everything else stays as it is on that processor.
 """
 

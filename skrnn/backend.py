@@ -1,9 +1,8 @@
-"""What else depends on the backend: feeding, errors of memory and forked processes."""
+"""What else depends on the backend: feeding, draws, graphs, errors of memory."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import weakref
 
 import numpy as np
@@ -12,7 +11,6 @@ from skrnn._keras import ON_TENSORFLOW, keras
 
 if ON_TENSORFLOW:
     import tensorflow as tf
-    from tensorflow.python.eager.context import context_safe
     from tensorflow.python.framework.ops import gradient_registry
 
     # No public name forgets a gradient. Should this one go, memory is all that is lost.
@@ -57,42 +55,6 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-_lacks_threads = False
-
-
-def _look_for_threads() -> None:
-    """Find out, in a forked process, whether TensorFlow's threads were left behind."""
-    global _lacks_threads
-    # No public name tells whether it was started: without this one all is as before.
-    _lacks_threads |= getattr(context_safe(), "_initialized", False)
-
-
-if ON_TENSORFLOW and hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_look_for_threads)
-
-
-def is_forked_process() -> bool:
-    """Whether TensorFlow, used before this process was forked, would wait for ever."""
-    return _lacks_threads
-
-
-def refuse_forked_process() -> None:
-    """Refuse to compute where TensorFlow would wait for ever.
-
-    Raises
-    ------
-    RuntimeError
-        In a process forked from one that had used TensorFlow, whose threads stayed
-        there.
-    """
-    if is_forked_process():
-        raise RuntimeError(
-            "This process was forked from one that had used TensorFlow, which would "
-            "wait here for ever. Start processes by 'spawn' or 'forkserver', as "
-            "`multiprocessing.get_context` offers, and load the estimator in each."
-        )
-
-
 def uniform(shape: tuple[int, ...], seed: np.ndarray) -> np.ndarray:
     """Draw what TensorFlow's dropout compares its rate with.
 
@@ -131,43 +93,6 @@ def gradients_forgotten():
         for name in set(_REGISTERED) - before:
             if name.startswith("CustomGradient"):
                 _REGISTERED.pop(name, None)
-
-
-def apply_adam(
-    variable, momentum, velocity, gradient, *, step, learning_rate, betas, epsilon
-) -> None:
-    """Take a step of Adam in one pass over a variable, on TensorFlow.
-
-    Parameters
-    ----------
-    variable, momentum, velocity : tf.Variable
-        Are updated.
-
-    gradient : tensor of the variable's shape
-        Its gradient.
-
-    step : int tensor
-        The number of this step, from 1.
-
-    learning_rate, epsilon : float or tensor
-        The step size, and what is added to the root of the velocity.
-
-    betas : tuple of two floats
-        The rates that momentum and velocity decay by.
-    """
-    step = tf.cast(step, variable.dtype)
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=momentum.handle,
-        v=velocity.handle,
-        beta1_power=tf.pow(tf.cast(betas[0], variable.dtype), step),
-        beta2_power=tf.pow(tf.cast(betas[1], variable.dtype), step),
-        lr=tf.cast(learning_rate, variable.dtype),
-        beta1=betas[0],
-        beta2=betas[1],
-        epsilon=epsilon,
-        grad=gradient,
-    )
 
 
 def feed(batches: keras.utils.PyDataset):

@@ -18,23 +18,25 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn._keras import keras
-from skrnn.backend import memory_errors_explained, refuse_forked_process
+from skrnn.backend import memory_errors_explained
 from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.fitted import Fitted
 from skrnn.implementation import fastest_precision
 from skrnn.memory import give_back
 from skrnn.metrics import check_metrics
-from skrnn.network import SequenceModel, build_network
+from skrnn.network import SequenceModel, build_network, check_xla
 from skrnn.parameters import (
     CONSTRAINTS,
     ENCODER_PARAMETERS,
     TOKENIZER_PARAMETERS,
     check_keras_objects,
 )
+from skrnn.processes import refuse_forked_process
 from skrnn.routing import RoutedEstimator
+from skrnn.sample_weights import check_sample_weight, narrowed, of_mean_one, with_weight
 from skrnn.sequences import N_RESERVED_IDS, Sequences, positions_of
 from skrnn.shown import ShownBriefly
-from skrnn.targets import check_sample_weight, check_targets
+from skrnn.targets import check_targets
 from skrnn.texts import check_texts
 from skrnn.threads import one_ahead
 from skrnn.tokenizer import Tokenizer
@@ -59,6 +61,12 @@ _LEAST_TEXTS_TO_SPLIT = 200
 # In place of a fingerprint, where fits went on with other texts.
 _MIXED = b""
 
+# What to do where a batch to predict does not fit.
+_HOW_TO_SAVE_MEMORY = (
+    "Cut the texts shorter, or fit with a lower `max_length` or smaller sizes of the "
+    "network."
+)
+
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
 
@@ -78,20 +86,6 @@ def _unknown(like: list | None, n_epochs: int) -> list:
 def _python_number(value):
     """The same, a NumPy number as Python's, which does not overflow."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _with_weight(weight: np.ndarray) -> np.ndarray | slice:
-    """Of what has weight; of all that is a slice, which copies nothing."""
-    return slice(None) if weight.all() else np.flatnonzero(weight)
-
-
-def _of_mean_one(weight: np.ndarray) -> np.ndarray:
-    """Weights in the same proportions; equal ones are a view of a single number."""
-    if weight.min() == weight.max():
-        one = np.ones((), keras.config.floatx())
-        return np.broadcast_to(one, weight.shape)
-    weight = weight / weight.max()
-    return (weight / weight.mean()).astype(keras.config.floatx())
 
 
 class TextEstimator(
@@ -272,9 +266,7 @@ class TextEstimator(
             In a process forked after TensorFlow was used, unless the compiled kernel
             answers.
         """
-        return self._apply(
-            lambda sequences: self.model_.represent(sequences.cut(*self._cut_to)), X
-        )
+        return self._apply(self._representations_of_sequences, X)
 
     def __sklearn_is_fitted__(self) -> bool:
         # A routed parameter's name may end as a fitted attribute's does.
@@ -287,33 +279,30 @@ class TextEstimator(
     def _scores(self, X) -> np.ndarray:
         return self._apply(self._scores_of_sequences, X)
 
+    def _representations_of_sequences(self, sequences: Sequences) -> np.ndarray:
+        with memory_errors_explained(_HOW_TO_SAVE_MEMORY):
+            return self.model_.represent(sequences.cut(*self._cut_to))
+
     def _scores_of_sequences(self, sequences: Sequences) -> np.ndarray:
-        of_network = self.model_.predict(sequences.cut(*self._cut_to))
-        if self.wide_ is None:
-            return of_network
-        return self.blend_.scores(of_network, self.wide_.scores(sequences))
+        with memory_errors_explained(_HOW_TO_SAVE_MEMORY):
+            of_network = self.model_.predict(sequences.cut(*self._cut_to))
+            if self.wide_ is None:
+                return of_network
+            return self.blend_.scores(of_network, self.wide_.scores(sequences))
 
     def _apply(self, function, X) -> np.ndarray:
         """Call a function that takes sequences and gives an array of a row a text."""
         check_is_fitted(self)
         texts = self._check_texts(X, reset=False)
         tokenize = self.tokenizer_.transform
-
-        def apply(sequences):
-            with memory_errors_explained(
-                "Cut the texts shorter, or fit with a lower `max_length` or smaller "
-                "sizes of the network."
-            ):
-                return function(sequences)
-
         if len(texts) <= _TEXTS_A_CHUNK:
-            return apply(tokenize(texts))
+            return function(tokenize(texts))
         # While the network computes one chunk, the next is tokenized.
         chunks = (
             tokenize(texts[start : start + _TEXTS_A_CHUNK])
             for start in range(0, len(texts), _TEXTS_A_CHUNK)
         )
-        return np.concatenate(one_ahead(apply, chunks))
+        return np.concatenate(one_ahead(function, chunks))
 
     def _check_texts(self, X, *, reset: bool) -> list[str]:
         # `reset` is for subclasses whose texts have features to count.
@@ -362,7 +351,7 @@ class TextEstimator(
         self._validate_params()
         refuse_forked_process()
         check_keras_objects(self)
-        has_wide = whole and self._has_wide(self._fitted_loss if go_on else self.loss)
+        has_wide = whole and self._has_wide(go_on)
         fitted, sequences, data = self._prepare(
             X,
             y,
@@ -377,7 +366,7 @@ class TextEstimator(
         # First, for these may refuse what they are given.
         build = None if go_on else self._network_builder(fitted)
         callbacks = self._build_callbacks() if trains else []
-        # What the network has learned from cannot tell how much it should count.
+        # On texts that it has learned from the network would count for too much.
         fingerprint = data.fingerprint()
         if whole:
             # A copy of a column of texts may have been made.
@@ -388,16 +377,17 @@ class TextEstimator(
             data = to_weigh
         blend = None if can_weigh else fitted.blend
         if whole:
-            # Texts of one more call leave them as they are.
+            # `partial_fit` leaves both as they are.
             fitted.wide = fitted.blend = None
         history, best_epoch = {"loss": []}, None
         if trains and has_wide:
             # TensorFlow keeps the memory that building and training take.
             fitted.wide, of_wide = self._fit_wide(fitted, sequences, to_weigh)
             give_back()
-        if build is not None:
+        if not go_on:
             # What stops training must not shape what the embedding starts from.
             fitted.model = build(sequences[data.train] if early_stopping else sequences)
+            del build
         # Training needs the memory of all that the network does not read of long texts.
         del sequences
         if whole:
@@ -459,7 +449,7 @@ class TextEstimator(
         )
         # Of very many short texts each number takes memory that others need.
         del y
-        weight = _of_mean_one(weight) if whole else weight.astype(keras.config.floatx())
+        weight = of_mean_one(weight) if whole else narrowed(weight)
         if go_on:
             sequences = fitted.tokenizer.transform(texts)
         else:
@@ -489,11 +479,11 @@ class TextEstimator(
         all not count; then they are here, with a weight of 0.
         """
         targets = target_encoder.transform(y)
-        kept = _with_weight(weight)
+        kept = with_weight(weight)
         weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
         if weight.any():
             # A text without weight lends its label, and not even its words.
-            kept = _with_weight(weight)
+            kept = with_weight(weight)
         elif whole:
             raise ValueError("`class_weight` leaves no text any weight.")
         if not isinstance(kept, slice):
@@ -525,10 +515,12 @@ class TextEstimator(
         # NumPy's True, too.
         return self.wide != "auto" and bool(self.wide)
 
-    def _has_wide(self, loss) -> bool:
+    def _has_wide(self, go_on: bool) -> bool:
+        loss = self._fitted_loss if go_on else self.loss
         if self._needs_wide and loss != self._wide_loss:
+            got = "the fit that this one goes on from had" if go_on else "got"
             raise ValueError(
-                f"wide=True needs loss={self._wide_loss!r}, got loss={loss!r}. Use "
+                f"wide=True needs loss={self._wide_loss!r}, {got} loss={loss!r}. Use "
                 "wide='auto' or wide=False."
             )
         return bool(self.wide) and loss == self._wide_loss
@@ -598,6 +590,7 @@ class TextEstimator(
             if self.precision == "auto"
             else self.precision
         )
+        check_xla(compile_arguments, encoder)
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
         vectors = self._starting_vectors(fitted)
         if isinstance(vectors, np.ndarray):

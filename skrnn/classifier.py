@@ -26,7 +26,8 @@ from skrnn.losses import (
     is_one_against_all,
 )
 from skrnn.parameters import documented
-from skrnn.targets import ClassEncoder, check_present
+from skrnn.target_encoders import ClassEncoder
+from skrnn.targets import check_present
 
 
 def _gives_probabilities(classifier) -> bool:
@@ -238,7 +239,10 @@ callable, default="log_loss"
             diverges. The estimator is then left as it was.
 
         TypeError
-            If a text is not a `str`.
+            If a text is not a `str`, or a parameter is of a wrong type.
+
+        FileNotFoundError
+            If `embeddings` names a file that is not there.
 
         MemoryError
             If a batch does not fit in memory; the message says what to lower.
@@ -288,7 +292,10 @@ callable, default="log_loss"
             holds a label that is not among them.
 
         TypeError
-            If a text is not a `str`.
+            If a text is not a `str`, or a parameter is of a wrong type.
+
+        FileNotFoundError
+            If `embeddings` names a file that is not there.
 
         MemoryError
             If a batch does not fit in memory; the message says what to lower.
@@ -315,9 +322,14 @@ callable, default="log_loss"
             else:
                 is_same = np.array_equal(self.classes_, given)
             if not is_same:
+                was = (
+                    f"{len(self.classes_)} columns"
+                    if self._target_encoder.kind_ == "multilabel"
+                    else repr(self.classes_)
+                )
                 raise ValueError(
                     f"`classes={classes!r}` is not the same as on last call to "
-                    f"partial_fit, was: {self.classes_!r}"
+                    f"partial_fit, was: {was}"
                 )
         return self._fit(X, y, sample_weight, epochs=1, classes=classes, go_on=go_on)
 
@@ -497,7 +509,7 @@ callable, default="log_loss"
         return "one_against_all" if target_encoder.one_against_all else "softmax"
 
     def _loss_and_arguments(self, target_encoder: ClassEncoder):
-        # What is no name need not be hashable.
+        # Only names are looked up: another loss may not be hashable.
         if isinstance(self.loss, str) and self.loss in HINGES:
             return HINGES[self.loss], {}
         check_routed(self.loss, self._routed())

@@ -11,7 +11,7 @@ from skrnn._keras import keras
 
 _PLAIN = (bool, int, float, str, bytes, np.generic, np.ndarray, type(None))
 
-# What tells a used object from a new one, or is numbered.
+# Attributes in which a used object differs from a new one, or that are numbered.
 _OF_USE = {
     "built",
     "_built",

@@ -45,7 +45,7 @@ class KerasTwin:
         )
         layer.build((None, None, n_features + 1))
         self._layer = layer
-        # Of a seed that nothing is drawn with.
+        # The state of the layer's seed, which is never drawn from.
         self._states = [(one.shape, one.dtype) for one in layer.non_trainable_variables]
 
     def __call__(self, inputs, padding, weights, initial_state, *, reverse: bool):

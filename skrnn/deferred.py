@@ -120,7 +120,7 @@ def _distinct(ids, n_ids):
     """Each of some ids once, and the place of each among them."""
     places = np.empty(n_ids, np.int32)
     order = np.arange(len(ids), dtype=np.int32)
-    # Of several values given to one place the last stays.
+    # Where an index repeats NumPy keeps the value assigned last.
     places[ids] = order
     rows = ids[places[ids] == order]
     places[rows] = order[: len(rows)]

@@ -179,10 +179,15 @@ class SequenceEncoder(keras.Model):
                 layer.build((*input_shape, size))
             size = self.hidden_size * len(layers)
         self.built = True
+        if not self.trainable:
+            # What was said when it was made says nothing of the layers inside.
+            for layer in self.layers:
+                layer.trainable = False
 
     def call(self, ids, training=False):
         """Representations of shape (batch, representation_size)."""
-        ids = ops.transpose(ids)
+        # Keras' inputs are floats, unless they are told.
+        ids = ops.transpose(ops.cast(ids, "int32"))
         padding = ops.equal(ids, PADDING_ID)
         if self.implementation != "native":
             return self.read(self.embedding(ids), padding, training=training)
@@ -190,8 +195,7 @@ class SequenceEncoder(keras.Model):
         # their products with a mask, would be written only to be read.
         table = ops.convert_to_tensor(self.embedding.embeddings)
         masks = self._masks(padding) if training else {}
-        row_ids = ops.cast(ids, "int32")
-        return self._read(row_ids, padding, masks, training, table=table)
+        return self._read(ids, padding, masks, training, table=table)
 
     def read(self, x, padding, training=False):
         """Representations of texts whose tokens are given as vectors.
@@ -306,4 +310,4 @@ class SequenceEncoder(keras.Model):
         return x
 
     def get_config(self):
-        return dict(self._config)
+        return {**self._config, "name": self.name, "trainable": self.trainable}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skrnn.network import SequenceModel
-from skrnn.targets import ClassEncoder, ValueEncoder
+from skrnn.target_encoders import ClassEncoder, ValueEncoder
 from skrnn.tokenizer import Tokenizer
 from skrnn.wide import Blend, WidePart
 

@@ -98,7 +98,7 @@ def is_native_in_float32(hidden_size: int) -> bool:
 def _runs_natively(cell: str, hidden_size: int, precision: str) -> bool:
     return (
         ON_TENSORFLOW
-        # Whose gradient goes the same way.
+        # The embedding's gradient needs the library, too.
         and embedding.LIBRARY is not None
         and cell == "gru"
         and keras.config.floatx() == "float32"
@@ -168,7 +168,7 @@ def fastest_precision(cell: str, hidden_size: int) -> str:
     if not ON_TENSORFLOW or keras.config.floatx() != "float32" or sees_gpu():
         return "float32"
     words = _words_of_cpuinfo()
-    # A sandbox may keep AMX from the process, which is only seen where the compiled
+    # A container may keep AMX from the process, which is only seen where the compiled
     # library has asked for it.
     refused = "avx512_bf16" in gru.KERNELS and "amx" not in gru.KERNELS
     has_amx = "amx_bf16" in words and not refused

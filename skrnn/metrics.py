@@ -55,7 +55,7 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
         for metric in keras.tree.flatten(arguments.get(argument)):
             name = _name_in_keras(metric)
             is_iou = name in ("iou", "meaniou")
-            # Intersections over unions, too, where they are not told.
+            # Intersections over unions take class numbers, too, unless told otherwise.
             of_numbers = name.startswith(_OF_CLASS_NUMBERS) or (
                 is_iou
                 and any(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 from skrnn._keras import keras
-from skrnn.loops import native_backward, native_forward, native_sums
 from skrnn.native.gru import fastest_kernel
+from skrnn.native_ops import native_backward, native_forward, native_sums
 from skrnn.pooling import RunningPool
 
 ops = keras.ops

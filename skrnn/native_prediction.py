@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from skrnn._keras import keras
 from skrnn.implementation import is_native_in_float32
 from skrnn.native.gru import fastest_kernel
 from skrnn.native_layer import NativeLayer, joined
 from skrnn.native_pooling import NativePooling
+from skrnn.processes import refuse_forked_process
 from skrnn.sequences import PADDING_ID
 from skrnn.variables import Views
 
@@ -84,7 +86,7 @@ class NativeNetwork:
         tables = []
         for _, (kernel, *_) in self._levels[0]:
             tables.append(vectors @ weights[kernel])
-            # In whose place the products are.
+            # The table holds the products with it; `infer` takes None for that.
             weights[kernel] = None
         return lambda rows: self._read(rows, tables, weights)
 
@@ -110,8 +112,10 @@ class NativeNetwork:
 
     def _scores(self, representations: np.ndarray, weights) -> np.ndarray:
         head = self._head
-        if head.lora_enabled or head.quantization_mode:
+        is_linear = head.activation is keras.activations.linear
+        if not is_linear or head.lora_enabled or head.quantization_mode:
             # A user may have changed what Keras computes.
+            refuse_forked_process()
             return np.asarray(head(representations))
         kernel, bias = weights[head.kernel], weights[head.bias]
         if len(representations) < _FEWEST_ROWS:

@@ -48,7 +48,7 @@ def trains_natively(model, callbacks: Sequence[keras.callbacks.Callback]) -> boo
             type(one.regularizer) in (NoneType, keras.regularizers.L2)
             for one in model.weights
         )
-        # All its rows would have a gradient.
+        # A penalty would give all its rows a gradient: none could be put off.
         and encoder.embedding.embeddings.regularizer is None
         and all(
             one.activity_regularizer is None and one.compute_dtype == "float32"

@@ -72,7 +72,7 @@ class NativeUpdates:
         self._head = self._take([model.head.kernel, model.head.bias])
         dropouts = encoder.embedding_dropout, *encoder.dropouts, model.dropout
         *self._dropouts_of_levels, self._dropout = map(_Dropout, dropouts)
-        # What the variables held.
+        # The memory that the variables held before.
         give_back()
 
     def _take(self, variables: Sequence[keras.Variable]) -> list[np.ndarray]:
@@ -101,10 +101,10 @@ class NativeUpdates:
         for one in (*self._dropouts_of_levels, self._dropout):
             one.put_back()
 
-    # Training that diverges is told of when it is done.
+    # `train` tells of training that diverges; NumPy need not warn as well.
     @np.errstate(all="ignore")
     def make(self, ids, targets, weight) -> dict:
-        """Make one with a batch.
+        """Update the weights by one batch.
 
         Parameters
         ----------

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import (
-    feed,
-    gradients_forgotten,
-    is_forked_process,
-    refuse_forked_process,
-)
+from skrnn.backend import feed, gradients_forgotten
 from skrnn.batches import LengthSortedBatches
-from skrnn.compile_arguments import made_anew, without_variables
 from skrnn.compiled import differentiator, judge
 from skrnn.encoder import SequenceEncoder
-from skrnn.implementation import jit_compile, sizes_an_octave, tokens_a_batch
+from skrnn.implementation import (
+    choose_implementation,
+    jit_compile,
+    sizes_an_octave,
+    tokens_a_batch,
+)
 from skrnn.metrics import of_each_label
+from skrnn.model_state import StatefulModel
 from skrnn.native_training import NativeTraining, trains_natively
 from skrnn.prediction import Predictor
+from skrnn.processes import refuse_forked_process
 from skrnn.schedules import LinearDecay
 from skrnn.sequences import Sequences, positions_of
 from skrnn.threads import one_blas_thread
-from skrnn.variables import copy_of
 
 ops = keras.ops
 
@@ -44,7 +43,7 @@ _ACTIVATIONS = {
 
 
 @keras.saving.register_keras_serializable("skrnn")
-class SequenceModel(keras.Model):
+class SequenceModel(StatefulModel):
     """An encoder under a head; `fit` and `predict` take `Sequences`.
 
     Parameters
@@ -70,7 +69,7 @@ class SequenceModel(keras.Model):
 
     Attributes
     ----------
-    compile_arguments : mapping of str
+    compile_arguments : mapping of str, or None
         What `compile` was last called with.
 
     trained_natively : bool
@@ -105,6 +104,7 @@ class SequenceModel(keras.Model):
             }
         )
         self.encoder = encoder
+        self.compile_arguments = None
         self.activation = _ACTIVATIONS[activation]
         self.dropout = keras.layers.Dropout(
             dropout, seed=seed, name="dropout", dtype=dtype
@@ -121,9 +121,21 @@ class SequenceModel(keras.Model):
         if not self.encoder.built:
             self.encoder.build(input_shape)
         self.head.build((None, self.encoder.representation_size))
-        # Also of a model that is loaded from Keras' own file, which is not compiled.
+        # Also of a model that Keras loads without compiling it.
         self._make_functions()
         self.built = True
+        if not self.trainable:
+            # What was said when it was made says nothing of the layers inside.
+            for layer in self.layers:
+                layer.trainable = False
+        if self.compiled:
+            self._build_optimizer()
+
+    def train_step(self, *arguments):
+        """Make one update; see `keras.Model.train_step`."""
+        # What is compiled moves the weights that can be moved while it is traced.
+        self._flags_when_traced = self._trainable_flags()
+        return super().train_step(*arguments)
 
     def call(self, ids, training=False):
         """Scores of shape (batch, n_outputs)."""
@@ -152,8 +164,29 @@ class SequenceModel(keras.Model):
         if self.built:
             # Anew, for whether they run eagerly may have changed.
             self._make_functions()
+            self._build_optimizer()
         # A mapping proxy, because Keras would track a dict's metrics as layers.
         self.compile_arguments = MappingProxyType(arguments)
+
+    def get_compile_config(self):
+        """What it was compiled with; see `keras.Model.get_compile_config`."""
+        config = super().get_compile_config()
+        if config and "jit_compile" not in self.compile_arguments:
+            # Chosen anew where it is loaded, which may be another machine.
+            config = {
+                name: one for name, one in config.items() if name != "jit_compile"
+            }
+        return config
+
+    def compile_from_config(self, config):
+        """Compile a network that Keras loads; see `keras.Model.compile_from_config`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def _build_optimizer(self):
+        # Of all weights, for a user may freeze some, and thaw them; and at once, for
+        # what it keeps is a part of the network's state.
+        if not self.optimizer.built:
+            self.optimizer.build(self.weights)
 
     def _make_functions(self):
         self._predict_scores = Predictor(self, self.encoder, self.head)
@@ -231,7 +264,13 @@ class SequenceModel(keras.Model):
         Returns
         -------
         keras.callbacks.History
+
+        Raises
+        ------
+        ValueError
+            If the network is not compiled, or a layer is frozen on JAX.
         """
+        self._check_compiled()
         sizes = {
             "batch_size": batch_size,
             "sizes_an_octave": sizes_an_octave(self.encoder.implementation),
@@ -398,64 +437,47 @@ class SequenceModel(keras.Model):
         scores, slopes = zip(*parts, strict=True)
         return np.concatenate(scores), np.concatenate(slopes, axis=1).swapaxes(0, 1)
 
-    def get_state(self) -> list[np.ndarray]:
-        """Copies of all that training changes: weights, seeds, optimizer."""
-        return [copy_of(one) for one in self._state_variables()]
-
-    def set_state(self, state: list[np.ndarray]) -> None:
-        """Go back to what `get_state` returned."""
-        for variable, value in zip(self._state_variables(), state, strict=True):
-            variable.assign(value)
-
-    @contextlib.contextmanager
-    def put_back_on_error(self):
-        """Undo what training has done when anything is raised."""
-        state, step_size = self.get_state(), self.optimizer._learning_rate
-        arguments = without_variables(self.compile_arguments)
-        try:
-            yield
-        except BaseException:
-            if step_size is not self.optimizer._learning_rate:
-                # An optimizer takes no number in a schedule's place.
-                _compile(self, made_anew(arguments))
-            self.set_state(state)
-            raise
-
-    def _trainable_flags(self) -> tuple[bool, ...]:
-        """Whether each layer is trained; a user may set that."""
-        return tuple(layer.trainable for layer in self._flatten_layers())
-
-    def set_trainable_flags(self, flags: tuple[bool, ...]) -> None:
-        """Freeze the layers that another model like this one had frozen."""
-        # What is set of a layer is set of those inside it, which come after it.
-        for layer, flag in zip(self._flatten_layers(), flags, strict=True):
-            layer.trainable = flag
-
-    def _state_variables(self) -> list[keras.Variable]:
-        return [*self.variables, *self.optimizer.variables]
-
     def get_config(self):
         encoder = keras.saving.serialize_keras_object(self.encoder)
-        return {"encoder": encoder, **self._config}
+        own = {"name": self.name, "trainable": self.trainable}
+        return {"encoder": encoder, **self._config, **own}
 
     @classmethod
     def from_config(cls, config):
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})
 
-    def __reduce__(self):
-        if self.head.lora_enabled or self.head.quantization_mode:
-            raise TypeError(
-                "A network whose head was quantized or given LoRA's weights can be "
-                "neither pickled nor copied: do so before."
-            )
-        arguments = without_variables(self.compile_arguments)
-        flags = self._trainable_flags()
-        return _rebuild, (self.get_config(), arguments, self.get_state(), flags)
 
-    def __deepcopy__(self, memo):
-        rebuild, arguments = self.__reduce__()
-        return rebuild(*copy.deepcopy(arguments, memo))
+def check_xla(compile_arguments: dict, encoder: dict) -> None:
+    """Check that XLA is not to compile what it cannot.
+
+    Parameters
+    ----------
+    compile_arguments, encoder : dict
+        As `build_network` takes them.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    implementation = choose_implementation(
+        cell=encoder["cell"],
+        hidden_size=encoder["hidden_size"],
+        gate_activation=encoder["gate_activation"],
+        bidirectional=encoder["bidirectional"],
+        learn_initial_state=encoder["learn_initial_state"],
+        precision=encoder["precision"],
+    )
+    if (
+        compile_arguments.get("jit_compile") is True
+        and not compile_arguments.get("run_eagerly")
+        and jit_compile(implementation) is False
+    ):
+        raise ValueError(
+            "compile__jit_compile=True: XLA cannot compile what computes the recurrent "
+            f"layers here (encoder.implementation={implementation!r}). Leave it out."
+        )
 
 
 def build_network(
@@ -480,65 +502,11 @@ def build_network(
     Returns
     -------
     SequenceModel
-
-    Raises
-    ------
-    ValueError
-        If XLA is to compile what it cannot.
     """
     model = SequenceModel(SequenceEncoder(**encoder), **head)
-    implementation = model.encoder.implementation
-    if (
-        compile_arguments.get("jit_compile") is True
-        and not compile_arguments.get("run_eagerly")
-        and jit_compile(implementation) is False
-    ):
-        raise ValueError(
-            "compile__jit_compile=True: XLA cannot compile what computes the recurrent "
-            f"layers here (encoder.implementation={implementation!r}). Leave it out."
-        )
     model.build((None, None))
     if vectors is not None:
         model.encoder.embedding.embeddings.assign(vectors)
     # Then, for some optimizers begin with a copy of the weights.
-    _compile(model, compile_arguments)
-    return model
-
-
-class _NotBuilt:
-    """A network in a forked process that it was handed to, where none can be built.
-
-    It can be handed on, and says why it does nothing else. An error at once might be
-    seen by nobody: `multiprocessing.Pool` loads what it is to call where it catches
-    none, and waits.
-    """
-
-    def __init__(self, *arguments):
-        self._arguments = arguments
-
-    def __reduce__(self):
-        return _rebuild, self._arguments
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        refuse_forked_process()
-
-
-def _compile(model: SequenceModel, arguments: dict) -> None:
-    model.compile(**arguments)
-    # Of all weights, for a user may freeze some, and thaw them.
-    model.optimizer.build(model.weights)
-
-
-def _rebuild(
-    config, compile_arguments, state, trainable_flags
-) -> SequenceModel | _NotBuilt:
-    if is_forked_process():
-        return _NotBuilt(config, compile_arguments, state, trainable_flags)
-    model = SequenceModel.from_config(config)
-    model.build((None, None))
-    _compile(model, made_anew(compile_arguments))
-    model.set_state(state)
-    model.set_trainable_flags(trainable_flags)
+    model.compile(**compile_arguments)
     return model

@@ -21,8 +21,10 @@ LEAST_TEXTS = 2
 # Texts are taken so many ids at a time: by NumPy that takes some hundred bytes an id.
 _IDS_A_PART = 2**15
 
-# So many marks make a part of their matrix: products of larger ones are hardly faster.
-# Of no more texts, so that sums over a part can do with single precision.
+# A part of the marks' matrix ends with the first texts by which it has so many marks,
+# or texts: products of larger ones are hardly faster, sums over a part can do with
+# single precision, and each thread has numbers of a part's texts. Of packed marks those
+# of single ids do not count.
 _MARKS_A_PART = 2**21
 _TEXTS_A_PART = 2**15
 

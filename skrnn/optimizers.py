@@ -6,7 +6,9 @@ import inspect
 from numbers import Real
 
 from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.backend import apply_adam
+
+if ON_TENSORFLOW:
+    import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("skrnn")
@@ -32,7 +34,7 @@ class Adam(keras.optimizers.Adam):
             self.clipnorm,
             self.clipvalue,
         )
-        # Others than these are left to Keras, to refuse or not.
+        # Rates out of Adam's range are left to Keras, to refuse or not.
         is_rule = isinstance(self.epsilon, Real) and all(
             isinstance(beta, Real) and 0 <= beta < 1
             for beta in (self.beta_1, self.beta_2)
@@ -55,7 +57,7 @@ class Adam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
             return
         momentum, velocity = self.averages(variable)
-        apply_adam(
+        _apply_adam(
             variable,
             momentum.value,
             velocity.value,
@@ -65,6 +67,43 @@ class Adam(keras.optimizers.Adam):
             betas=(self.beta_1, self.beta_2),
             epsilon=self.epsilon,
         )
+
+
+def _apply_adam(
+    variable, momentum, velocity, gradient, *, step, learning_rate, betas, epsilon
+) -> None:
+    """Take a step of Adam in one pass over a variable, on TensorFlow.
+
+    Parameters
+    ----------
+    variable, momentum, velocity : tf.Variable
+        Are updated.
+
+    gradient : tensor of the variable's shape
+        Its gradient.
+
+    step : int tensor
+        The number of this step, from 1.
+
+    learning_rate, epsilon : float or tensor
+        The step size, and what is added to the root of the velocity.
+
+    betas : tuple of two floats
+        The rates that momentum and velocity decay by.
+    """
+    step = tf.cast(step, variable.dtype)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=momentum.handle,
+        v=velocity.handle,
+        beta1_power=tf.pow(tf.cast(betas[0], variable.dtype), step),
+        beta2_power=tf.pow(tf.cast(betas[1], variable.dtype), step),
+        lr=tf.cast(learning_rate, variable.dtype),
+        beta1=betas[0],
+        beta2=betas[1],
+        epsilon=epsilon,
+        grad=gradient,
+    )
 
 
 # Keras' own look-up knows most of these names, and some that are no optimizers. On

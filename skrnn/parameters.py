@@ -167,9 +167,10 @@ embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
 
 hidden_size : int, default=256
-    Size of the hidden states. With TensorFlow on Linux and an x86-64 processor the
-    compiled kernel computes GRUs of a multiple of 32, in float32 up to 256, or any on
-    AMD's with AVX-512; other sizes are TensorFlow's loop's.
+    Size of the hidden states. On a CPU with TensorFlow, Linux and an x86-64 processor
+    a compiled kernel computes GRUs whose size is a multiple of 32; in float32 up to
+    256, on AMD processors with AVX-512 any. Other sizes run in TensorFlow's slower
+    loop.
 
 cell : {"gru", "lstm", "simple"}, default="gru"
     Kind of recurrent layer. The compiled kernel computes GRUs only.
@@ -226,7 +227,8 @@ default=0.002
 learning_rate_schedule : {"linear", "constant"}, default="linear"
     How the step size follows the updates of a `fit`: "linear" lets it rise in the
     first tenth of them, and fall to zero with the last. `partial_fit` keeps it
-    constant. Only used where `learning_rate` is a number.
+    constant. Only used where `learning_rate` is a number, `optimizer` a name or a
+    class, and there is no ``optimizer__learning_rate``.
 
 clipnorm : float, default=1.0
     Longer gradients, all weights' taken together, are scaled down to this norm

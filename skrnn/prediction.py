@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from skrnn._keras import keras
-from skrnn.backend import refuse_forked_process
 from skrnn.batches import apply_by_length, rounded_size
 from skrnn.compiled import predictor, row_predictor
 from skrnn.encoder import SequenceEncoder
 from skrnn.implementation import sizes_an_octave, tokens_a_batch
 from skrnn.native.arrays import let_go
 from skrnn.native_prediction import NativeNetwork, predicts_natively
+from skrnn.processes import refuse_forked_process
 from skrnn.sequences import PADDING_ID, Sequences, smallest_dtype
 
-# Products that are saved weigh less in a batch of fewer texts, as was measured, than
-# that a step has more operations.
+# In a batch of fewer texts looking rows up costs more at each step, as was measured,
+# than the products that it saves.
 _FEWEST_TEXTS = 16
 
-# Of a table's gates each: twice the states of a batch's steps at most.
+# For each gate; a table of more takes more memory than it is worth.
 _MOST_VALUES_OF_A_TABLE = 2**24
 
 # With fewer tokens an id a table saves little, and costs its memory.

@@ -16,7 +16,7 @@ from skrnn._keras import keras
 from skrnn.base import TextEstimator
 from skrnn.losses import check_loss_of_values
 from skrnn.parameters import documented
-from skrnn.targets import ValueEncoder
+from skrnn.target_encoders import ValueEncoder
 
 _LOSSES = {
     "squared_error": keras.losses.MeanSquaredError,
@@ -115,7 +115,10 @@ class or callable, default="squared_error"
             diverges. The estimator is then left as it was.
 
         TypeError
-            If a text is not a `str`.
+            If a text is not a `str`, `y` is sparse, or a parameter is of a wrong type.
+
+        FileNotFoundError
+            If `embeddings` names a file that is not there.
 
         MemoryError
             If a batch does not fit in memory; the message says what to lower.
@@ -214,7 +217,7 @@ class or callable, default="squared_error"
                 "The 'loss__delta' parameter must be a float in the range (0.0, inf). "
                 f"Got {width!r} instead."
             )
-        # What is no name need not be hashable.
+        # Only names are looked up: another loss may not be hashable.
         if isinstance(self.loss, str):
             return _LOSSES[self.loss], {}
         check_loss_of_values(self.loss)

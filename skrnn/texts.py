@@ -102,6 +102,8 @@ def is_missing(value: object) -> bool:
     """Whether a value is None, NaN, masked, or one of the missing values of pandas."""
     if isinstance(value, (float, np.floating)):
         return bool(np.isnan(value))
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(value))
     return (
         value is None
         or value is np.ma.masked

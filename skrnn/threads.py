@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from skrnn.native.binding import n_threads
 
-# What each of them has in hand takes memory.
+# Each thread's share takes memory.
 _MOST_THREADS = 8
 
 

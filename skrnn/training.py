@@ -158,7 +158,7 @@ def _check_finite(model, history, best_epoch: int | None, initial_epoch: int) ->
     if best_epoch is not None:
         # What came after it was undone.
         losses = losses[: best_epoch - initial_epoch]
-    # Where they are: copies of all would be the most memory that some fits take.
+    # Checked where the backend holds them: copies could be a fit's highest memory.
     if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
         # A loss can be no number where its slope is one, as Poisson's below zero.
         of_held_out = [0.0] if best_epoch is None else history["val_loss"]

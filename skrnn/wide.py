@@ -22,6 +22,9 @@ _C_OF_VALUES = 1.0
 # Weights of all outputs, for each length of n-grams 64 MiB at most with their ratios,
 # and 96 during a fit.
 _MOST_WEIGHTS = 2**23
+
+# For each length of n-grams: with more, texts of other films were scored no better
+# (docs/trials.md).
 _MOST_FEATURES = 2**17
 
 

@@ -168,6 +168,9 @@ def test_an_indicator_of_other_numbers_than_0_and_1(values, container):
         ([["a"], ["a", "b"]] * 8, r"lists of different lengths.*MultiLabelBinarizer"),
         ((["a"], ["a", "b"]) * 8, r"lists of different lengths.*MultiLabelBinarizer"),
         ([[1, [2, 3]], [1]] * 8, "lists of different lengths"),
+        ([{"a"}, {"a", "b"}] * 8, r"holds sets.*MultiLabelBinarizer"),
+        (np.ma.masked_equal([0, 1, -1, 1] * 4, -1), "Input y has masked entries"),
+        ([np.datetime64("2020"), np.datetime64("NaT")] * 8, "contains NaN"),
     ],
 )
 def test_bad_labels(y, message):
@@ -183,6 +186,7 @@ def test_bad_labels(y, message):
         ([0.0, np.inf] * 8, "Input y contains infinity"),
         ([0.0, None] * 8, "Input y contains NaN"),
         (["a", "b"] * 8, "could not convert string to float"),
+        (np.ma.masked_equal([0.5, -999] * 8, -999), "Input y has masked entries"),
         ([1j] * 16, "Complex data not supported"),
         (None, "requires y to be passed, but the target y is None"),
     ],
@@ -201,6 +205,7 @@ def test_bad_values(y, message):
         ([np.inf] * 16, "Input sample_weight contains infinity"),
         ([-1.0] * 16, "Negative values in data passed to `sample_weight`"),
         ([0.0] * 16, "at least one non-zero number"),
+        (np.ma.masked_less([1.0, -9.0] * 8, 0), "sample_weight has masked entries"),
     ],
 )
 def test_bad_weights(weight, message):
@@ -357,6 +362,26 @@ def test_weights_of_classes_that_are_none(weight):
     of_class = {"good": weight, "bad": weight}
     with pytest.raises(ValueError, match="`class_weight` should hold finite"):
         classifier(class_weight=of_class).fit(TEXTS, LABELS)
+
+
+def test_weights_of_classes_that_are_no_single_precision():
+    one = classifier(class_weight={"good": 1e39})
+    with pytest.raises(ValueError, match=r"a weight of 1e\+39, more than float32"):
+        one.partial_fit(TEXTS, LABELS, classes=["bad", "good"])
+    # Of all the texts there are only proportions matter.
+    one.fit(TEXTS, LABELS)
+
+
+def test_the_loss_of_the_fit_that_is_gone_on_from_is_named():
+    fitted = classifier(loss="hinge").fit(TEXTS, LABELS)
+    fitted.set_params(loss="log_loss", wide=True, warm_start=True)
+    with pytest.raises(ValueError, match="goes on from had loss='hinge'"):
+        fitted.fit(TEXTS, LABELS)
+
+
+def test_masks_that_hide_nothing_are_no_matter():
+    nothing = np.ma.array([0, 1] * 8, mask=False)
+    classifier().fit(TEXTS, nothing, sample_weight=np.ma.ones(16))
 
 
 def test_a_callback_that_sets_a_step_size_that_falls_by_itself():

@@ -52,6 +52,14 @@ def hidden_states_of_keras(encoder, ids):
     return keras.ops.convert_to_numpy(hidden)
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_ids_may_be_floats_as_the_inputs_of_keras_are(cell):
+    encoder = an_encoder(cell=cell, hidden_size=32)
+    ids = np.array([[0, 2, 3], [4, 5, 6]])
+    network = keras.Model(inputs := keras.Input((None,)), encoder(inputs))
+    np.testing.assert_allclose(network(ids.astype(np.float32)), encoder(ids), rtol=1e-6)
+
+
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "concat"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("n_layers", [1, 2, 3])

@@ -42,6 +42,50 @@ def test_partial_fit_knows_classes_it_has_not_met():
     assert partial.predict_proba(TEXTS).shape == (16, 2)
 
 
+def test_partial_fit_refuses_classes_for_another_number_of_columns():
+    partial = classifier().partial_fit(TOPIC_TEXTS, MULTILABEL, classes=range(3))
+    with pytest.raises(ValueError, match="last call to partial_fit, was: 3 columns"):
+        partial.partial_fit(TOPIC_TEXTS, MULTILABEL, classes=["a", "b"])
+
+
+class Freezes(keras.callbacks.Callback):
+    """Freezes the embedding, and may thaw it after an epoch, or break training off."""
+
+    def __init__(self, thaws=False, breaks_off=False):
+        super().__init__()
+        self.thaws = thaws
+        self.breaks_off = breaks_off
+
+    def on_train_begin(self, logs=None):
+        self.model.encoder.embedding.trainable = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.encoder.embedding.trainable = self.thaws
+        if self.breaks_off:
+            raise KeyboardInterrupt
+
+
+def test_what_a_callback_froze_before_an_error_is_thawed():
+    fitted = classifier().fit(TEXTS, LABELS)
+    fitted.set_params(callbacks=[Freezes(breaks_off=True)])
+    with pytest.raises(KeyboardInterrupt):
+        fitted.partial_fit(TEXTS, LABELS)
+    assert fitted.model_.encoder.embedding.trainable
+
+
+@pytest.mark.parametrize("thaws", [False, True])
+def test_a_layer_that_a_callback_froze_learns_when_it_is_thawed(thaws):
+    # By a graph, which knows what was frozen when it was traced.
+    callbacks = [Freezes(thaws=thaws)]
+    fitted = classifier(cell="lstm", compile__run_eagerly=False, callbacks=callbacks)
+    fitted.fit(TEXTS, LABELS)
+    embedding = fitted.model_.encoder.embedding
+    embedding.trainable = True
+    before = embedding.vectors.copy()
+    fitted.set_params(callbacks=None).partial_fit(TEXTS, LABELS)
+    assert not np.array_equal(embedding.vectors, before)
+
+
 def test_partial_fit_refuses_labels_unseen_before():
     partial = classifier().fit(TEXTS, LABELS)
     with pytest.raises(ValueError, match=r"`y` has classes not in `self\.classes_`"):

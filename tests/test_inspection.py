@@ -554,6 +554,22 @@ def test_labels_of_two_classes_need_no_pos_label():
     assert means["dull"] == 0
 
 
+def test_truth_values_are_averaged_where_they_are_no_labels():
+    estimator = classifier().fit(TOPIC_TEXTS, TOPICS)
+    is_weather = TOPICS == "weather"
+    display = EmbeddingMapDisplay.from_estimator(
+        estimator, TOPIC_TEXTS, is_weather, method="pca"
+    )
+    means = dict(zip(display.words, display.means, strict=True))
+    assert means["snow"] == 1
+    assert means["goal"] == 0
+    labels = np.array(["good", "bad"] * 8) == "good"
+    display = EmbeddingMapDisplay.from_estimator(
+        classifier().fit(TEXTS, labels), TEXTS, labels, method="pca"
+    )
+    assert dict(zip(display.words, display.means, strict=True))["fine"] == 1
+
+
 def test_values_are_averaged():
     display = EmbeddingMapDisplay.from_estimator(
         regressor().fit(TEXTS, STARS), TEXTS, STARS, method="pca"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from networks import random_network
 
 from skrnn import variables
-from skrnn._keras import ON_TENSORFLOW
+from skrnn._keras import ON_TENSORFLOW, keras
 from skrnn.native import gru
 from skrnn.native_prediction import predicts_natively
 from skrnn.sequences import Sequences
@@ -94,6 +94,12 @@ def test_the_weights_are_those_of_the_moment(n_texts):
         before = network.predict(texts)
         weight.assign(copy_of(weight) + 0.05)
         assert not np.allclose(network.predict(texts), before, rtol=0, atol=1e-5)
+    assert_as_by_tensorflow(network, texts)
+
+
+def test_a_head_with_another_activation_is_heeded():
+    network, texts = a_network(), draw_texts([20] * 20)
+    network.head.activation = keras.activations.tanh
     assert_as_by_tensorflow(network, texts)
 
 

@@ -107,6 +107,13 @@ def copies(fitted):
     yield joblib.load(file)
 
 
+class BreaksOff(keras.callbacks.Callback):
+    """Ends training after an epoch, as a user may."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+
 @keras.saving.register_keras_serializable("tests")
 class Peak(keras.metrics.Metric):
     """A metric of the user's own."""
@@ -263,12 +270,8 @@ def test_a_callback_that_has_written_a_file_travels(tmp_path):
 
 
 def test_a_log_that_was_broken_off_is_closed(tmp_path):
-    class Interrupts(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            raise KeyboardInterrupt
-
     log = tmp_path / "log.csv"
-    callbacks = [keras.callbacks.CSVLogger(log, append=True), Interrupts()]
+    callbacks = [keras.callbacks.CSVLogger(log, append=True), BreaksOff()]
     logged = classifier(callbacks=callbacks)
     with pytest.raises(KeyboardInterrupt):
         logged.fit(TEXTS, LABELS)
@@ -286,6 +289,83 @@ def test_a_head_that_keras_has_added_to_does_not_travel(copied):
     fitted.model_.head.enable_lora(rank=1)
     with pytest.raises(TypeError, match="neither pickled nor copied"):
         copied(fitted)
+
+
+def of_ones_own():
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    return {"optimizer": optimizer, "loss": keras.losses.MeanSquaredError()}
+
+
+@pytest.mark.parametrize("trains", [False, True])
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_what_a_user_compiled_travels(trains, is_frozen):
+    fitted = classifier().fit(TEXTS, LABELS)
+    fitted.model_.encoder.trainable = not is_frozen
+    fitted.model_.compile(**of_ones_own())
+    if trains:
+        fitted.partial_fit(TEXTS, LABELS)
+    for other in copies(fitted):
+        assert other.model_.encoder.trainable != is_frozen
+        expected = copy.deepcopy(fitted).partial_fit(TEXTS, LABELS)
+        assert_same_model(other.partial_fit(TEXTS, LABELS), expected)
+
+
+def test_what_a_user_compiled_goes_back_after_an_error():
+    fitted = classifier().initialize(TEXTS, LABELS)
+    fitted.model_.compile(**of_ones_own())
+    before = weights(fitted)
+    fitted.set_params(callbacks=[BreaksOff()])
+    with pytest.raises(KeyboardInterrupt):
+        fitted.partial_fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(weights(fitted), before)
+
+
+def test_a_network_that_keras_loads_goes_on(tmp_path):
+    # Keras does not store how far dropout's seeds have come.
+    fitted = classifier(embedding_dropout=0.0, dropout=0.0).fit(TEXTS, LABELS)
+    fitted.model_.save(tmp_path / "network.keras")
+    going_on = copy.deepcopy(fitted)
+    going_on.model_ = keras.models.load_model(tmp_path / "network.keras")
+    for one in (*copies(going_on), going_on):
+        assert_same_model(
+            one.partial_fit(TEXTS, LABELS),
+            copy.deepcopy(fitted).partial_fit(TEXTS, LABELS),
+        )
+
+
+def test_a_network_that_keras_loads_without_its_loss_says_so(tmp_path):
+    fitted = classifier().fit(TEXTS, LABELS)
+    fitted.model_.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras", compile=False)
+    scores = fitted.decision_function(TEXTS)
+    fitted.model_ = loaded
+    for other in copies(fitted):
+        np.testing.assert_allclose(other.decision_function(TEXTS), scores, rtol=1e-5)
+        with pytest.raises(ValueError, match="call its `compile` first"):
+            other.partial_fit(TEXTS, LABELS)
+        with pytest.raises(ValueError, match="call its `compile` first"):
+            other.set_params(warm_start=True).fit(TEXTS, LABELS)
+
+
+def test_parts_of_other_networks_keep_their_names_and_what_is_frozen(tmp_path):
+    encoders = [
+        classifier(embedding_size=size).fit(TEXTS, LABELS).model_.encoder
+        for size in (4, 8)
+    ]
+    encoders[0].name, encoders[0].trainable = "title", False
+    ids = [keras.Input((None,)) for _ in encoders]
+    read = [encoder(one) for encoder, one in zip(encoders, ids, strict=True)]
+    joined = keras.layers.Concatenate()(read)
+    network = keras.Model(ids, keras.layers.Dense(1)(joined))
+    network.save(tmp_path / "network.keras")
+    loaded = keras.models.load_model(tmp_path / "network.keras")
+    title, other = (loaded.get_layer(one.name) for one in encoders)
+    assert not title.trainable
+    trained = {id(weight) for weight in loaded.trainable_weights}
+    assert trained.isdisjoint(map(id, title.weights))
+    assert trained.issuperset(map(id, other.weights))
+    given = [np.array([[0, 2, 3]]), np.array([[2, 3, 4]])]
+    np.testing.assert_allclose(loaded(given), network(given), rtol=1e-5)
 
 
 def test_network_travels_in_a_file_of_keras(tmp_path):

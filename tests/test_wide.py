@@ -236,6 +236,20 @@ def test_marks_of_ids_are_where_the_ids_stand(data):
 
 
 @where_marks_are_packed
+def test_marks_of_what_is_none_of_the_ids_are_refused():
+    offsets, columns = np.array([0, 2]), np.array([2])
+    for ids in (np.array([2, 3]), np.array([2, -1])):
+        with pytest.raises(ValueError, match="Ids should be from 0 to 2"):
+            MarkedIds(ids, offsets, columns, n_ids=3)
+    ids = np.array([2, 1])
+    with pytest.raises(TypeError, match="`offsets` is int16"):
+        MarkedIds(ids, offsets.astype(np.int16), columns, n_ids=3)
+    marked, none = MarkedIds(ids, offsets, columns, n_ids=3), np.empty(0, np.uint16)
+    with pytest.raises(ValueError, match="Gaps of 2 texts were given for 1"):
+        PackedMarks(marked, slice(None), none, np.zeros(2, np.int32), 1)
+
+
+@where_marks_are_packed
 def test_marks_of_a_text_with_very_many():
     columns = np.random.default_rng(0).permutation(10**5)
     packed = packed_of([columns], 10**5)
@@ -661,7 +675,7 @@ def test_warm_start_goes_by_the_loss_and_the_tokens_it_began_with():
     fitted.set_params(loss="log_loss", wide="auto").fit(TEXTS, LABELS)
     assert fitted.wide_ is None
     assert not hasattr(fitted, "predict_proba")
-    with pytest.raises(ValueError, match=r"wide=True needs .*, got loss='hinge'"):
+    with pytest.raises(ValueError, match=r"wide=True needs .* had loss='hinge'"):
         fitted.set_params(wide=True).fit(TEXTS, LABELS)
     fitted = classifier(wide=True, warm_start=True).fit(TEXTS, LABELS)
     fitted.set_params(loss="hinge", analyzer="char").fit(TEXTS, LABELS)

@@ -108,6 +108,9 @@ def explain(
     NotFittedError
         If the estimator has not been fitted.
 
+    MemoryError
+        If a batch does not fit in memory; the message says what to lower.
+
     RuntimeError
         In a process forked after TensorFlow was used, unless the compiled kernel
         answers.

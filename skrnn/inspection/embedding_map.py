@@ -332,7 +332,11 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
             f"y should be one column, got an array of shape {y.shape}. Pass one "
             "column of it, such as y[:, 0]."
         )
-    if pos_label is None and is_classifier(estimator) and y.dtype.kind not in "iuf":
+    # Truth values are numbers, but where they are what the classifier tells apart.
+    numbers = "biuf"
+    if is_classifier(estimator) and estimator.classes_.dtype.kind == "b":
+        numbers = "iuf"
+    if pos_label is None and is_classifier(estimator) and y.dtype.kind not in numbers:
         if len(estimator.classes_) != 2:
             raise ValueError(
                 "With labels of more than two classes, pos_label has to name the one "

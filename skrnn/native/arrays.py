@@ -29,7 +29,7 @@ _kept: dict[int, np.ndarray] = {}
 _MOST_BYTES_KEPT = 2**27
 # Smaller ones the C library keeps.
 _FEWEST_BYTES_KEPT = 2**16
-# As large may memory be, beside what is asked for: batches differ in length.
+# Kept memory may be so many times what is asked for: batches differ in length.
 _MOST_TIMES = 8
 
 

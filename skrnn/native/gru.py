@@ -280,11 +280,11 @@ def backward(
     """
     steps, batch = padding.shape
     n_features, size = len(input_kernel), len(recurrent)
-    # Those of a table's rows are read for tokens alone.
+    # With `rows` only the gradients at tokens are read: others may stay unwritten.
     make = empty if rows is None else _maker_for(padding)
     of_inputs = make((steps, batch, n_features))
     of_initial = empty((batch, size))
-    # End to end, and as long, as the C file has them.
+    # One array, as gru.c lays `of_sums` out, its rows padded to `MULTIPLE`.
     n_padded = -(-n_features // MULTIPLE) * MULTIPLE
     of_sums = empty((4 + 3 * (size + n_padded), size))
     of_biases, of_recurrent, of_input_kernel = np.split(of_sums, [4, 4 + 3 * size])

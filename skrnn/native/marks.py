@@ -45,9 +45,19 @@ class MarkedIds:
 
     n_ids : int
         The number of ids.
+
+    Raises
+    ------
+    ValueError
+        If there are others among the texts' ids.
     """
 
     def __init__(self, ids, offsets, columns, *, n_ids: int):
+        if len(ids) and not 0 <= ids.min() <= ids.max() < n_ids:
+            raise ValueError(
+                f"Ids should be from 0 to {n_ids - 1}; they go from {ids.min()} to "
+                f"{ids.max()}."
+            )
         self.ids = as_read(ids)
         self.offsets = offsets
         self.columns = columns
@@ -84,6 +94,11 @@ class PackedMarks:
 
     n_columns : int
         Their number.
+
+    Raises
+    ------
+    ValueError
+        If `n_gaps` is of another number of texts.
     """
 
     def __init__(
@@ -97,6 +112,10 @@ class PackedMarks:
         self.shape = len(n_gaps), n_columns
         self._ids = ids
         self._texts, self._held = ids.texts(texts)
+        if self._texts.n_texts != len(n_gaps):
+            raise ValueError(
+                f"Gaps of {len(n_gaps)} texts were given for {self._texts.n_texts}."
+            )
         self._packed = _Packed(len(n_gaps), len(ids.columns))
         self._held += point(self._packed, gaps=gaps, n_gaps=n_gaps)
 

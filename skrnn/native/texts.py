@@ -38,8 +38,15 @@ def point_at(
 
     first_id : int
         Those below it are in no n-gram.
+
+    Raises
+    ------
+    TypeError
+        If the offsets are of another type.
     """
     ids = as_read(ids)
+    if offsets.dtype not in (np.int32, np.int64):
+        raise TypeError(f"`offsets` is {offsets.dtype} and not int32 or int64.")
     sizes = ids.itemsize, offsets.itemsize
     texts = Texts(len(offsets) - 1, n_ids, first_id, *sizes)
     return texts, point(texts, ids=ids, offsets=offsets)
