@@ -592,9 +592,7 @@ class TextEstimator(
         )
         check_xla(compile_arguments, encoder)
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
-        vectors = self._starting_vectors(fitted)
-        if isinstance(vectors, np.ndarray):
-            encoder["embedding_size"] = vectors.shape[1]
+        vectors_for = self._starting_vectors(fitted)
         head = {
             "n_outputs": target_encoder.n_outputs_,
             "activation": activation,
@@ -602,22 +600,29 @@ class TextEstimator(
             "l2": _python_number(self.l2),
             "seed": int(random_state.randint(_MAX_SEED // 2)),
         }
-        return lambda sequences: build_network(
-            compile_arguments=compile_arguments,
-            head=head,
-            encoder=encoder,
-            vectors=vectors(sequences) if callable(vectors) else vectors,
-        )
 
-    def _starting_vectors(self, fitted) -> np.ndarray | Callable | None:
-        """What the embedding starts from, a row an id, or what gives it for the texts.
+        def build(sequences):
+            vectors = vectors_for(sequences)
+            if vectors is not None:
+                encoder["embedding_size"] = vectors.shape[1]
+            return build_network(
+                compile_arguments=compile_arguments,
+                head=head,
+                encoder=encoder,
+                vectors=vectors,
+            )
 
-        None for a random start.
+        return build
+
+    def _starting_vectors(self, fitted) -> Callable[[Sequences], np.ndarray | None]:
+        """What gives the embedding's start for the texts as ids, a row an id.
+
+        It gives None for a random start. Files are read and numbers drawn beforehand.
         """
         vocabulary, random_state = fitted.tokenizer.vocabulary_, fitted.random_state
         n_ids = len(vocabulary) + N_RESERVED_IDS
         if self.embeddings is None:
-            return None
+            return lambda _: None
         if isinstance(self.embeddings, str) and self.embeddings == "cooccurrence":
             size = _python_number(self.embedding_size)
             draw = np.random.RandomState(random_state.randint(_MAX_SEED))
@@ -625,7 +630,8 @@ class TextEstimator(
                 _COOCCURRENCE_SCALE * cooccurrence_vectors(sequences, n_ids, size, draw)
             )
         vectors = read_vectors(self.embeddings, vocabulary)
-        return embedding_matrix(vectors, n_ids, random_state)
+        matrix = embedding_matrix(vectors, n_ids, random_state)
+        return lambda _: matrix
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -133,6 +133,11 @@ def tokens_a_batch(hidden_size: int) -> int:
 
     On a CPU larger ones were measured no faster, and took more memory; a GPU they would
     leave idle.
+
+    Parameters
+    ----------
+    hidden_size : int
+        That of `SequenceEncoder`.
     """
     return 2**26 // hidden_size if sees_gpu() else min(2**23 // hidden_size, 2**16)
 

@@ -78,11 +78,8 @@ class KnownNGrams:
 
         Parameters
         ----------
-        ids : ndarray of int, of shape (n_tokens,)
-            The texts' ids.
-
-        offsets : int32 or int64 ndarray of shape (n_texts + 1,)
-            Text ``i`` owns ``ids[offsets[i]:offsets[i + 1]]``.
+        ids, offsets : ndarrays
+            The texts, as `skrnn.native.texts.point_at` takes them.
 
         max_n : int
             The most ids of an n-gram.
