@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skrnn._keras import keras
 from skrnn.backend import memory_errors_explained
-from skrnn.cooccurrence import cooccurrence_vectors
 from skrnn.fitted import Fitted
+from skrnn.history import joined
 from skrnn.implementation import fastest_precision
 from skrnn.memory import give_back
 from skrnn.metrics import check_metrics
@@ -42,7 +42,7 @@ from skrnn.threads import one_ahead
 from skrnn.tokenizer import Tokenizer
 from skrnn.training import train
 from skrnn.training_data import TrainingData, hold_out
-from skrnn.vectors import embedding_matrix, read_vectors
+from skrnn.vectors import starting_vectors
 from skrnn.versions import Versioned
 from skrnn.wide import Blend, WidePart
 
@@ -50,10 +50,6 @@ _MAX_SEED = np.iinfo(np.int32).max
 
 # So many texts are tokenized at a time for prediction: enough to sort by length.
 _TEXTS_A_CHUNK = 4096
-
-# Standard deviation of the vectors' numbers: what did best on held-out films of
-# IMDB's training reviews (docs/trials.md).
-_COOCCURRENCE_SCALE = 0.2
 
 # With fewer texts, those held out could not tell how much each part should count.
 _LEAST_TEXTS_TO_SPLIT = 200
@@ -74,13 +70,6 @@ _MOST_IDS = {"word": 2, "char": 5}
 def _columns(targets: np.ndarray, n_outputs: int) -> np.ndarray:
     """A column for each class, true where it is a text's; values as they are."""
     return np.eye(n_outputs, dtype=bool)[targets] if targets.ndim == 1 else targets
-
-
-def _unknown(like: list | None, n_epochs: int) -> list:
-    """NaN for epochs without these values; lists of it where each has one a class."""
-    first = like[0] if like else None
-    nothing = [np.nan] * len(first) if isinstance(first, list) else np.nan
-    return [nothing] * n_epochs
 
 
 def _python_number(value):
@@ -419,7 +408,8 @@ class TextEstimator(
                     del data, to_weigh
                     fitted.blend = blend or self._fit_blend(model, kept_aside, of_wide)
             fitted.trained_on = fingerprint if can_weigh else _MIXED
-        self._add_history(history, go_on)
+        self.history_ = joined(self.history_ if go_on else {}, history)
+        self.n_iter_ = len(self.history_.get("loss", []))
         self.best_epoch_ = best_epoch
         vars(self).update(fitted.attributes())
         return self
@@ -497,18 +487,6 @@ class TextEstimator(
             return tokenizer, tokenizer.fit_transform(texts)
         tokenizer.fit([texts[i] for i in seen])
         return tokenizer, tokenizer.transform(texts)
-
-    def _add_history(self, history, go_on: bool) -> None:
-        earlier = self.history_ if go_on else {}
-        n_earlier, n_more = (len(one.get("loss", [])) for one in (earlier, history))
-        self.history_ = {
-            name: [
-                *(earlier.get(name) or _unknown(history.get(name), n_earlier)),
-                *(history.get(name) or _unknown(earlier.get(name), n_more)),
-            ]
-            for name in {**earlier, **history}
-        }
-        self.n_iter_ = len(self.history_.get("loss", []))
 
     @property
     def _needs_wide(self) -> bool:
@@ -592,7 +570,12 @@ class TextEstimator(
         )
         check_xla(compile_arguments, encoder)
         encoder["seed"] = int(random_state.randint(_MAX_SEED // 2))
-        vectors_for = self._starting_vectors(fitted)
+        vectors_for = starting_vectors(
+            self.embeddings,
+            fitted.tokenizer.vocabulary_,
+            _python_number(self.embedding_size),
+            random_state,
+        )
         head = {
             "n_outputs": target_encoder.n_outputs_,
             "activation": activation,
@@ -613,25 +596,6 @@ class TextEstimator(
             )
 
         return build
-
-    def _starting_vectors(self, fitted) -> Callable[[Sequences], np.ndarray | None]:
-        """What gives the embedding's start for the texts as ids, a row an id.
-
-        It gives None for a random start. Files are read and numbers drawn beforehand.
-        """
-        vocabulary, random_state = fitted.tokenizer.vocabulary_, fitted.random_state
-        n_ids = len(vocabulary) + N_RESERVED_IDS
-        if self.embeddings is None:
-            return lambda _: None
-        if isinstance(self.embeddings, str) and self.embeddings == "cooccurrence":
-            size = _python_number(self.embedding_size)
-            draw = np.random.RandomState(random_state.randint(_MAX_SEED))
-            return lambda sequences: (
-                _COOCCURRENCE_SCALE * cooccurrence_vectors(sequences, n_ids, size, draw)
-            )
-        vectors = read_vectors(self.embeddings, vocabulary)
-        matrix = embedding_matrix(vectors, n_ids, random_state)
-        return lambda _: matrix
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections import defaultdict
-from collections.abc import (
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from itertools import chain, count, repeat
+from itertools import count, repeat
 from numbers import Integral
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -31,16 +22,9 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from skrnn._latin import LatinWords
-from skrnn._patterns import word_pattern
-from skrnn.memory import give_back
-from skrnn.sequences import (
-    N_RESERVED_IDS,
-    UNKNOWN_ID,
-    Sequences,
-    n_before_cut,
-    smallest_dtype,
-)
+from skrnn.analysis import Analysis, cleaners, splitter
+from skrnn.encoding import encode, join
+from skrnn.sequences import N_RESERVED_IDS, UNKNOWN_ID, Sequences, smallest_dtype
 from skrnn.shown import ShownBriefly
 from skrnn.texts import check_texts
 from skrnn.vocabulary import (
@@ -52,17 +36,7 @@ from skrnn.vocabulary import (
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
 
-# Texts are encoded in parts of this many characters: few enough that their tokens
-# fit in the processor's cache, and enough to make up for NumPy's cost of a call.
-_CHARACTERS_A_PART = 2**16
-
-# Fewer characters are done before LatinWords has set up its table.
-_CHARACTERS_WORTH_A_TABLE = 2**13
-
-# The memory of so many ids goes back to the system before more are laid end to end.
-_IDS_GIVEN_BACK = 2**21
-
-_STRIP_ACCENTS = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode}
+_STRIP_ACCENTS = (None, "ascii", "unicode")
 
 _DOCUMENT_FREQUENCY = [
     Interval(RealNotInt, 0, 1, closed="both"),
@@ -340,14 +314,7 @@ class Tokenizer(
             If `analyzer` or `strip_accents` is invalid, or `token_pattern` no regular
             expression.
         """
-        cleaners, tokens_of = self._steps()
-
-        def analyze(text: str) -> list[str]:
-            for clean in cleaners:
-                text = clean(text)
-            return list(self._cut(tokens_of(text)))
-
-        return analyze
+        return self._analysis()
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Give the known tokens.
@@ -419,146 +386,34 @@ class Tokenizer(
         for i, ids in enumerate(parts):
             parts[i] = new_ids[ids]
         vocabulary = numbered([tokens[i] for i in kept])
-        return vocabulary, _join(parts, lengths, new_ids.dtype)
+        return vocabulary, join(parts, lengths, new_ids.dtype)
 
     def _encode_known(self, texts: list[str], vocabulary: dict[str, int]) -> Sequences:
         parts, lengths = self._encode(
             texts, lambda tokens: map(vocabulary.get, tokens, repeat(UNKNOWN_ID))
         )
         n_ids = N_RESERVED_IDS + len(vocabulary)
-        return _join(parts, lengths, smallest_dtype(n_ids - 1))
+        return join(parts, lengths, smallest_dtype(n_ids - 1))
 
-    def _encode(
-        self, texts: list[str], to_ids: Callable[[Iterable[str]], Iterable[int]]
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Give the ids and the lengths of the texts, both in parts.
+    def _encode(self, texts: list[str], to_ids: Callable) -> tuple[list, list]:
+        """The ids and the lengths of the texts, both in parts."""
+        return encode(
+            texts,
+            self._analysis(),
+            to_ids,
+            built_in_words=self.analyzer == "word"
+            and self.tokenizer is None
+            and self.token_pattern is None,
+        )
 
-        As `str`, the tokens of all texts would take far more memory than the texts.
-        """
-        cleaners, tokens_of = self._steps()
-
-        def encode(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
-            tokens = [self._cut(tokens_of(text)) for text in texts]
-            return (
-                np.fromiter(to_ids(chain.from_iterable(tokens)), np.int32),
-                np.fromiter(map(len, tokens), np.int64, len(tokens)),
-            )
-
-        built_in = self.tokenizer is None and self.token_pattern is None
-        if (
-            self.analyzer == "word"
-            and built_in
-            and sum(map(len, texts)) >= _CHARACTERS_WORTH_A_TABLE
-        ):
-            encode = LatinWords(
-                to_ids, self.max_length, self.truncate, encode_others=encode
-            ).encode
-        ids, lengths = [], []
-        for part in _in_parts(texts):
-            for clean in cleaners:
-                part = list(map(clean, part))
-            some_ids, some_lengths = encode(part)
-            ids.append(some_ids.astype(smallest_dtype(some_ids.max(initial=0))))
-            lengths.append(some_lengths.astype(np.int32))
-        return ids, lengths
-
-    def _steps(
-        self,
-    ) -> tuple[list[Callable[[str], str]], Callable[[str], Sequence[str]]]:
-        """What to do with a text, in this order, and what then gives its tokens."""
-        cleaners = []
-        if self.lowercase:
-            cleaners.append(str.lower)
-        if self.strip_accents is not None:
-            cleaners.append(
-                partial(_strip_accents, self.strip_accents)
-                if callable(self.strip_accents)
-                else _STRIP_ACCENTS.get(self.strip_accents)
-            )
-        if self.analyzer not in ("word", "char") or not all(map(callable, cleaners)):
+    def _analysis(self) -> Analysis:
+        strips = callable(self.strip_accents) or self.strip_accents in _STRIP_ACCENTS
+        if self.analyzer not in ("word", "char") or not strips:
             # Set since a fit, or never fitted; the check of all names the fault.
             self._validate_params()
-        if self.analyzer == "char":
-            # The text is its own sequence of tokens.
-            return cleaners, partial(re.compile(r"\s+").sub, " ")
-        if self.tokenizer is not None:
-            return cleaners, partial(_tokenize, self.tokenizer)
-        if self.token_pattern is not None:
-            return cleaners, _compile_token_pattern(self.token_pattern).findall
-        return cleaners, word_pattern().findall
-
-    def _cut(self, tokens: Sequence[str]) -> Sequence[str]:
-        if self.max_length is None or len(tokens) <= self.max_length:
-            return tokens
-        n_before = n_before_cut(self.max_length, self.truncate)
-        n_behind = int(self.max_length) - n_before
-        return tokens[:n_before] + tokens[len(tokens) - n_behind :]
-
-
-def _strip_accents(strip_accents: Callable[[str], str], text: str) -> str:
-    stripped = strip_accents(text)
-    if not isinstance(stripped, str):
-        raise TypeError(
-            f"The strip_accents callable must return a str, got "
-            f"{type(stripped).__name__}."
+        return Analysis(
+            cleaners(self.lowercase, self.strip_accents),
+            splitter(self.analyzer, self.tokenizer, self.token_pattern),
+            self.max_length,
+            self.truncate,
         )
-    return stripped
-
-
-def _tokenize(tokenizer: Callable[[str], Iterable[str]], text: str) -> list[str]:
-    given = tokenizer(text)
-    tokens = list(given) if isinstance(given, Iterable) else [given]
-    for token in tokens:
-        if not isinstance(token, str):
-            raise TypeError(
-                f"The tokenizer must return tokens of type str, got "
-                f"{type(token).__name__}."
-            )
-    return tokens
-
-
-def _compile_token_pattern(token_pattern: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(token_pattern)
-    except re.error as error:
-        raise ValueError(
-            f"The token_pattern parameter {token_pattern!r} is not a regular "
-            f"expression: {error}."
-        ) from error
-    if pattern.groups > 1:
-        raise ValueError(
-            "More than 1 capturing group in token pattern. Only a single group "
-            "should be captured."
-        )
-    return pattern
-
-
-def _in_parts(texts: list[str]) -> Iterator[list[str]]:
-    start = n_characters = 0
-    for stop, text in enumerate(texts, start=1):
-        # Empty texts count too.
-        n_characters += len(text) + 1
-        if n_characters >= _CHARACTERS_A_PART:
-            yield texts[start:stop]
-            start, n_characters = stop, 0
-    if start < len(texts):
-        yield texts[start:]
-
-
-def _join(
-    parts: list[np.ndarray], lengths: list[np.ndarray], dtype: np.dtype
-) -> Sequences:
-    """Lay the parts end to end, and empty their list, lest all ids exist twice."""
-    ids = np.empty(sum(map(len, parts)), dtype)
-    parts.reverse()
-    start = n_freed = 0
-    while parts:
-        part = parts.pop()
-        ids[start : start + len(part)] = part
-        start += len(part)
-        n_freed += len(part)
-        if n_freed >= _IDS_GIVEN_BACK:
-            del part
-            give_back()
-            n_freed = 0
-    return Sequences.from_lengths(ids, np.concatenate(lengths))

@@ -1,38 +1,83 @@
-"""Pre-trained word vectors: a mapping, or a text file of GloVe or word2vec."""
+"""The vectors that the embedding starts from.
+
+They come from the texts themselves, or are pre-trained: a mapping, or a text file of
+GloVe or word2vec.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from skrnn.cooccurrence import cooccurrence_vectors
+from skrnn.sequences import N_RESERVED_IDS, Sequences
+
+# Standard deviation of the numbers that co-occurrence gives: what did best on held-out
+# films of IMDB's training reviews (docs/trials.md).
+_COOCCURRENCE_SCALE = 0.2
+
+_MAX_SEED = np.iinfo(np.int32).max
 
 
-def read_vectors(
-    source: Mapping | str | os.PathLike, vocabulary: dict[str, int]
-) -> dict[int, np.ndarray]:
-    """Read the vectors of a vocabulary's tokens.
+def starting_vectors(
+    source: Mapping[str, ArrayLike] | str | os.PathLike | None,
+    vocabulary: dict[str, int],
+    size: int,
+    random_state: np.random.RandomState,
+) -> Callable[[Sequences], np.ndarray | None]:
+    """What gives the embedding's start once there are texts as ids.
+
+    What can fail, and every number drawn, comes before that: files are read here.
 
     Parameters
     ----------
-    source : mapping of str to array-like of shape (size,), or path
-        A text file holds a token and its numbers on each line, parted by
-        blanks; a first line of two integers, as word2vec writes it, is skipped.
+    source : "cooccurrence", mapping of str to array-like, path or None
+        The estimators' `embeddings`.
 
     vocabulary : dict of str to int
-        The ids of the tokens to look up.
+        The ids of the tokens.
+
+    size : int
+        Size of a vector from co-occurrence.
+
+    random_state : numpy.random.RandomState
+        Draws what is random; it is advanced.
 
     Returns
     -------
-    dict of int to ndarray of shape (size,), float32
-        The vectors of the tokens that have one, by id; at least one.
+    callable
+        Takes `Sequences`; returns None for a random start, or an ndarray of shape
+        (n_ids, size), float32, a row an id. Pre-trained vectors have a size of their
+        own.
 
     Raises
     ------
     ValueError
         If vectors differ in size or hold other things than finite numbers, a file
         parts them by other signs, or no token of the vocabulary has one.
+
+    OSError
+        If a file cannot be read.
     """
+    n_ids = len(vocabulary) + N_RESERVED_IDS
+    if source is None:
+        return lambda _: None
+    if isinstance(source, str) and source == "cooccurrence":
+        draw = np.random.RandomState(random_state.randint(_MAX_SEED))
+        return lambda sequences: (
+            _COOCCURRENCE_SCALE * cooccurrence_vectors(sequences, n_ids, size, draw)
+        )
+    matrix = _matrix(_read(source, vocabulary), n_ids, random_state)
+    return lambda _: matrix
+
+
+def _read(
+    source: Mapping | str | os.PathLike, vocabulary: dict[str, int]
+) -> dict[int, np.ndarray]:
+    """The vectors of the tokens that have one, by id; at least one, all of a size."""
     if isinstance(source, Mapping):
         found = {
             id_: _vector(source[token], f"the vector of {token!r}")
@@ -58,26 +103,10 @@ def read_vectors(
     return found
 
 
-def embedding_matrix(
+def _matrix(
     vectors: dict[int, np.ndarray], n_ids: int, random_state: np.random.RandomState
 ) -> np.ndarray:
-    """Lay vectors into a matrix, random ones of their spread where there is none.
-
-    Parameters
-    ----------
-    vectors : dict of int to ndarray of shape (size,)
-        Vectors by id.
-
-    n_ids : int
-        Number of rows.
-
-    random_state : numpy.random.RandomState
-        Draws the other rows; it is advanced.
-
-    Returns
-    -------
-    ndarray of shape (n_ids, size), float32
-    """
+    """A row an id, random ones of the vectors' spread where there is none."""
     known = np.stack(list(vectors.values()))
     # The squares of the largest floats would overflow.
     scale = known.std(dtype=np.float64)

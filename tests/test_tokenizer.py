@@ -293,7 +293,7 @@ def test_ids_of_many_texts_stay_where_memory_is_given_back(vocabulary, monkeypat
     texts = ["a a b", "", "c " * 5_000, "b é"] * 50
     tokenizer = Tokenizer(vocabulary=vocabulary)
     expected = tokenizer.fit_transform(texts)
-    monkeypatch.setattr("skrnn.tokenizer._IDS_GIVEN_BACK", 10_000)
+    monkeypatch.setattr("skrnn.encoding._IDS_GIVEN_BACK", 10_000)
     given = tokenizer.fit_transform(texts)
     np.testing.assert_array_equal(given.ids, expected.ids)
     np.testing.assert_array_equal(given.offsets, expected.offsets)

@@ -1,0 +1,35 @@
+"""What was recorded of each epoch, over all the fits that went on from one another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def joined(earlier: dict[str, list], later: dict[str, list]) -> dict[str, list]:
+    """The records of some epochs, and behind them those of the epochs after.
+
+    Parameters
+    ----------
+    earlier, later : dict of str to list
+        Values by name, one an epoch; ``"loss"`` has every epoch.
+
+    Returns
+    -------
+    dict of str to list
+        All names, with NaN at epochs that did not record one, or with a list of NaN
+        where its values are lists, one number a class.
+    """
+    n_earlier, n_later = (len(one.get("loss", [])) for one in (earlier, later))
+    return {
+        name: [
+            *(earlier.get(name) or _unknown(later.get(name), n_earlier)),
+            *(later.get(name) or _unknown(earlier.get(name), n_later)),
+        ]
+        for name in {**earlier, **later}
+    }
+
+
+def _unknown(like: list | None, n_epochs: int) -> list:
+    first = like[0] if like else None
+    nothing = [np.nan] * len(first) if isinstance(first, list) else np.nan
+    return [nothing] * n_epochs
