@@ -103,6 +103,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data-home", help="folder of aclImdb_v1.tar.gz")
+    parser.add_argument("--n-texts", type=int, help="so many, drawn; default: all")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
@@ -111,6 +112,9 @@ def main():
     else:
         reviews = fetch_imdb(data_home=arguments.data_home)
         texts, labels = reviews.data, reviews.target
+    if arguments.n_texts is not None:
+        drawn = np.random.default_rng(0).permutation(len(texts))[: arguments.n_texts]
+        texts, labels = [texts[i] for i in drawn], labels[drawn]
     target = (labels == labels[0]).astype(float)
     show_header(f"{len(texts)} texts")
     rows = []

@@ -40,7 +40,7 @@ docstrings = load_docstrings()
 libraries = np.array(docstrings.target_names)[docstrings.target]
 n_texts = 5000
 X_train, X_test, y_train, y_test = train_test_split(
-    docstrings.data[:n_texts], libraries[:n_texts], train_size=1500, random_state=0
+    docstrings.data[:n_texts], libraries[:n_texts], train_size=0.3, random_state=0
 )
 pipeline = Pipeline(
     [

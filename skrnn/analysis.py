@@ -17,7 +17,7 @@ _STRIP_ACCENTS = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode
 _WHITE_SPACE = re.compile(r"\s+")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Analysis:
     """The steps from a text to its tokens; called with a text, it gives a list of them.
 
@@ -52,7 +52,7 @@ class Analysis:
         if self.max_length is None or len(tokens) <= self.max_length:
             return tokens
         n_before = n_before_cut(self.max_length, self.truncate)
-        n_behind = int(self.max_length) - n_before
+        n_behind = self.max_length - n_before
         return tokens[:n_before] + tokens[len(tokens) - n_behind :]
 
 

@@ -33,7 +33,13 @@ from skrnn.parameters import (
 )
 from skrnn.processes import refuse_forked_process
 from skrnn.routing import RoutedEstimator
-from skrnn.sample_weights import check_sample_weight, narrowed, of_mean_one, with_weight
+from skrnn.sample_weights import (
+    check_sample_weight,
+    narrowed,
+    of_mean_one,
+    vanishing_as_zero,
+    with_weight,
+)
 from skrnn.sequences import N_RESERVED_IDS, Sequences, positions_of
 from skrnn.shown import ShownBriefly
 from skrnn.targets import check_targets
@@ -430,9 +436,11 @@ class TextEstimator(
         texts, y, weight = self._check_data(
             X, y, sample_weight, reset=not go_on, whole=whole
         )
-        fitted = Fitted.of(self) if go_on else self._begin(y, weight, classes)
+        fitted = (
+            Fitted.of(self) if go_on else self._begin(y, weight, classes, whole=whole)
+        )
         texts, y, targets, weight = self._that_count(
-            texts, y, weight, fitted.target_encoder, whole=whole
+            texts, y, weight, fitted.target_encoder, whole=whole, go_on=go_on
         )
         learned_from, held_out = self._split(
             y, fitted.split_seed, early_stopping, has_wide
@@ -450,31 +458,34 @@ class TextEstimator(
         data = TrainingData(read, targets, weight, learned_from, held_out)
         return fitted, sequences, data
 
-    def _begin(self, y, weight, classes) -> Fitted:
+    def _begin(self, y, weight, classes, *, whole: bool) -> Fitted:
         seed = check_random_state(self.random_state).randint(_MAX_SEED)
         random_state = np.random.RandomState(seed)
         return Fitted(
             loss=self.loss,
-            cut_to=(self.max_length, self.truncate),
+            cut_to=(_python_number(self.max_length), self.truncate),
             random_state=random_state,
             # Kept, so that a warm start holds out the same texts again.
             split_seed=random_state.randint(_MAX_SEED),
-            target_encoder=self._fit_target_encoder(y, weight, classes),
+            target_encoder=self._fit_target_encoder(y, weight, classes, whole=whole),
         )
 
-    def _that_count(self, texts, y, weight, target_encoder, *, whole: bool):
+    def _that_count(
+        self, texts, y, weight, target_encoder, *, whole: bool, go_on: bool
+    ):
         """The texts that have weight, their labels, targets and weights.
 
-        With `whole` it is an error if none has. Of some texts of many the labels may
-        all not count; then they are here, with a weight of 0.
+        It is an error if none has, but for some texts of many where others have given
+        the vocabulary: then they are here, with a weight of 0.
         """
         targets = target_encoder.transform(y)
         kept = with_weight(weight)
         weight[kept] = self._weigh(y[kept], weight[kept], target_encoder)
+        weight = vanishing_as_zero(weight, whole=whole)
         if weight.any():
             # A text without weight lends its label, and not even its words.
             kept = with_weight(weight)
-        elif whole:
+        elif whole or not go_on:
             raise ValueError("`class_weight` leaves no text any weight.")
         if not isinstance(kept, slice):
             texts = [texts[i] for i in kept]

@@ -38,8 +38,9 @@ def weigh_by_class(
     Raises
     ------
     ValueError
-        If a weight is negative or no number, or is not for one of the classes; or
-        `class_weight` is no list of a dict a column where `y` is an indicator.
+        If a weight is negative or no number, or is for none of the classes while one of
+        them has none; or `class_weight` is no list of a dict a column where `y` is an
+        indicator.
     """
     if classes is None:
         weight = sample_weight * _of_indicator(class_weight, y)
@@ -65,7 +66,9 @@ def _refusal(class_weight) -> ValueError:
     )
 
 
-def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
+def _by_label(
+    class_weight: dict, classes: np.ndarray, name: str = "class_weight"
+) -> np.ndarray:
     """The weight of each class; 1 where it has none and all names are classes."""
     # Labels as they are: `compute_class_weight` looks for the number in "1".
     without = np.array([label not in class_weight for label in classes])
@@ -73,7 +76,7 @@ def _by_label(class_weight: dict, classes: np.ndarray) -> np.ndarray:
         labels = classes.tolist()
         unknown = [label for label in class_weight if label not in labels]
         raise ValueError(
-            f"`class_weight` has {unknown}, which are no classes, and lacks "
+            f"`{name}` has {unknown}, which are no classes, and lacks "
             f"{classes[without].tolist()}. The classes are {labels}."
         )
     try:
@@ -102,5 +105,6 @@ def _of_indicator(class_weight, y) -> np.ndarray:
     values = np.arange(2)
     for i, of_column in enumerate(of_columns):
         column = y[:, [i]].toarray()[:, 0] if issparse(y) else y[:, i]
-        weight *= _by_label(of_column, values)[column.astype(int)]
+        of_values = _by_label(of_column, values, f"class_weight[{i}]")
+        weight *= of_values[column.astype(int)]
     return weight

@@ -278,7 +278,8 @@ callable, default="log_loss"
 
         sample_weight : array-like of shape (n_texts,), default=None
             What the loss of each text is multiplied by, beside its class' weight. A
-            text of weight 0 is left out.
+            text of weight 0 is left out; the first call needs others, for their words
+            are all that is ever known.
 
         Returns
         -------
@@ -494,7 +495,9 @@ callable, default="log_loss"
             classes=None if is_multilabel else target_encoder.classes_,
         )
 
-    def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
+    def _fit_target_encoder(
+        self, y, sample_weight, classes, *, whole: bool
+    ) -> ClassEncoder:
         return ClassEncoder(
             one_hot=self.loss != "log_loss" or self._smooths_labels,
             one_against_all=is_one_against_all(self.loss),

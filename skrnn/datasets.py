@@ -430,6 +430,12 @@ def _read_imdb(path: Path, subset: str) -> list[tuple[str, int, str, str]]:
         raise LookupError(f"no {subset} reviews in it")
     reviews.sort()
     # Line i of a list of films belongs to the review with id i.
+    for label, review_id, _, _ in reviews:
+        if review_id >= len(films.get(label, [])):
+            raise LookupError(
+                f"urls_{label}.txt of the {subset} reviews has no line for the film of "
+                f"review {review_id}"
+            )
     return [
         (label, stars, text, films[label][review_id])
         for label, review_id, stars, text in reviews

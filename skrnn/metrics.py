@@ -19,6 +19,7 @@ _OF_CLASSES = (
     *_OF_HIGHEST_COLUMN,
     *_F_SCORES,
     *("acc", "auc", "bce", "binary", "ce", "crossentropy", "false", "hinge", "iou"),
+    *("kld", "kldivergence", "kullbackleibler"),
     *("meaniou", "precision", "recall", "sensitivity", "specificity", "squaredhinge"),
     "true",
 )

@@ -12,6 +12,7 @@ from skrnn._unique import first_of_runs, once_a_text, unique
 from skrnn.native import marks as native_marks
 from skrnn.native import ngrams as native
 from skrnn.native.marks import MarkedIds, PackedMarks
+from skrnn.native.texts import check_ids
 from skrnn.sequences import UNKNOWN_ID, Sequences
 from skrnn.threads import in_threads
 
@@ -95,7 +96,16 @@ class NGrams:
         list of (places, features), one a length of n-grams
             Positions in ``sequences.ids`` of the n-grams' first ids, and the
             n-grams' column numbers in what `transform` gives.
+
+        Raises
+        ------
+        ValueError
+            If an id is none of `n_ids`, whose key another n-gram may have.
         """
+        check_ids(sequences.ids, n_ids=self.n_ids)
+        return self._find(sequences)
+
+    def _find(self, sequences: Sequences) -> list[tuple[np.ndarray, np.ndarray]]:
         candidates = _Candidates(sequences, self.n_ids)
         return [candidates.find(self._keys) for _ in range(self.max_n)]
 
@@ -112,7 +122,13 @@ class NGrams:
         list of csr_matrix, each of shape (n_texts_of_part, n_features), float32
             1 where a text holds an n-gram, of some texts at a time. Nearly all share
             the array of their ones: it would take as much memory as where these stand.
+
+        Raises
+        ------
+        ValueError
+            As `find`.
         """
+        check_ids(sequences.ids, n_ids=self.n_ids)
         parts = in_threads(self._marker(), sequences.in_parts(_IDS_A_PART))
         marks = list(_joined(parts))
         ones = np.ones(max(len(columns) for columns, _ in marks), np.float32)
@@ -140,6 +156,11 @@ class NGrams:
         -------
         list of PackedMarks, each of shape (n_texts_of_part, n_features)
             Where nothing was compiled, what `transform` gives.
+
+        Raises
+        ------
+        ValueError
+            As `find`.
         """
         if not (native.IS_COMPILED and native_marks.IS_COMPILED):
             return self.transform(sequences)
@@ -172,7 +193,7 @@ class NGrams:
 
     def _mark(self, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         """Columns of the n-grams each text holds, and how many these are."""
-        found = zip(*self.find(sequences), strict=True)
+        found = zip(*self._find(sequences), strict=True)
         places, columns = map(np.concatenate, found)
         texts = sequences.texts_of_ids[places]
         texts, columns = once_a_text(texts, columns, self.n_features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Real
 from typing import Self
 
@@ -133,7 +134,8 @@ class or callable, default="squared_error"
     ) -> Self:
         """Train for one epoch more, on these texts.
 
-        The first call learns the vocabulary and the scale of `y`, which then stay.
+        The first call learns the vocabulary and the scale of `y`, which then stay: it
+        warns where its values are all the same, and have no scale.
 
         Parameters
         ----------
@@ -199,8 +201,18 @@ class or callable, default="squared_error"
         y = super()._check_targets(y)
         return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 
-    def _fit_target_encoder(self, y, sample_weight, classes) -> ValueEncoder:
-        return ValueEncoder().fit(y, sample_weight)
+    def _fit_target_encoder(
+        self, y, sample_weight, classes, *, whole: bool
+    ) -> ValueEncoder:
+        encoder = ValueEncoder().fit(y, sample_weight)
+        if not whole and encoder.is_constant_.any():
+            warnings.warn(
+                "All values of an output of `y` are the same in this first call, which "
+                "learns the scale of `y`: later values are taken to spread by about 1. "
+                "Begin anew with texts of different values.",
+                stacklevel=5,
+            )
+        return encoder
 
     def _strata(self, y):
         return None

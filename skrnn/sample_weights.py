@@ -21,12 +21,13 @@ def check_sample_weight(sample_weight, y, *, whole: bool) -> np.ndarray:
 
     whole : bool
         Whether only proportions matter. Others are what the loss is multiplied by,
-        which is float32.
+        which is of Keras' float type.
 
     Returns
     -------
     ndarray of shape (n_texts,), float64
-        With `whole` proportions of the highest weight.
+        With `whole` proportions of the highest weight. Those that vanish in Keras'
+        float type are 0.
 
     Raises
     ------
@@ -36,17 +37,44 @@ def check_sample_weight(sample_weight, y, *, whole: bool) -> np.ndarray:
     """
     if sample_weight is not None and np.ma.is_masked(sample_weight):
         raise ValueError("Input sample_weight has masked entries.")
-    dtype = np.float64 if whole else np.float32
-    # What becomes infinite is refused.
-    with np.errstate(over="ignore"):
-        weight = _check_sample_weight(sample_weight, y, dtype=dtype)
-    weight = weight.astype(np.float64)
+    weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
     if (weight < 0).any():
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    # Sums of the largest floats would overflow.
-    return weight / weight.max() if whole else weight
+    if not whole:
+        # Whether the loss can be multiplied by them.
+        narrowed(weight)
+    weight = vanishing_as_zero(weight.copy(), whole=whole)
+    if not weight.any():
+        raise ValueError(
+            "Sample weights must contain at least one non-zero number: these are so "
+            f"small that {keras.config.floatx()} holds them as 0. Scale them."
+        )
+    return weight
+
+
+def vanishing_as_zero(weight: np.ndarray, *, whole: bool) -> np.ndarray:
+    """Take weights for 0 that vanish in Keras' float type, which the loss is in.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_texts,), float64
+        The weight of each text; it is changed.
+
+    whole : bool
+        Whether they are taken as proportions of the highest.
+
+    Returns
+    -------
+    ndarray of shape (n_texts,), float64
+        With `whole` these proportions, of which sums do not overflow.
+    """
+    if whole and weight.any():
+        weight /= weight.max()
+    with np.errstate(over="ignore", under="ignore"):
+        weight[weight.astype(keras.config.floatx()) == 0] = 0.0
+    return weight
 
 
 def with_weight(weight: np.ndarray) -> np.ndarray | slice:

@@ -30,8 +30,6 @@ def positions_of(n_texts: int) -> np.ndarray:
 
 def n_before_cut(max_length: int, truncate: str) -> int:
     """Count the tokens of a longer text that stay before the cut."""
-    # NumPy's numbers may have no sign.
-    max_length = int(max_length)
     if truncate == "head":
         return 0
     return max_length if truncate == "tail" else -(-max_length // 2)
@@ -55,7 +53,6 @@ def kept_by_cut(lengths: np.ndarray, max_length: int, truncate: str) -> np.ndarr
     -------
     ndarray of shape (n_tokens,), bool
     """
-    max_length = int(max_length)
     n_before = n_before_cut(max_length, truncate)
     kept = np.ones(lengths.sum(), bool)
     starts = np.cumsum(lengths) - lengths
@@ -86,7 +83,7 @@ class Sequences:
     Raises
     ------
     ValueError
-        If `offsets` do not begin at 0 or do not end at ``n_tokens``.
+        If `offsets` do not begin at 0, do not end at ``n_tokens`` or fall.
 
     Examples
     --------
@@ -104,11 +101,20 @@ class Sequences:
     offsets: np.ndarray
 
     def __post_init__(self):
+        if not len(self.offsets):
+            raise ValueError("`offsets` should hold 0 at least, and are empty.")
         first, last = self.offsets[0], self.offsets[-1]
         if first != 0 or last != len(self.ids):
             raise ValueError(
                 f"`offsets` should go from 0 to {len(self.ids)}, the number of ids; "
                 f"they go from {first} to {last}."
+            )
+        # Not by differences, which have no sign where the offsets have none.
+        falls = np.flatnonzero(self.offsets[1:] < self.offsets[:-1])
+        if len(falls):
+            raise ValueError(
+                f"`offsets` should not fall, as they do at text {falls[0]}: no text "
+                "has less than 0 tokens."
             )
 
     @classmethod
@@ -154,6 +160,11 @@ class Sequences:
         -------
         Sequences
             One sequence a length.
+
+        Raises
+        ------
+        ValueError
+            If a length is negative, or their sum is another.
         """
         if not isinstance(lengths, np.ndarray):
             lengths = np.fromiter(lengths, dtype=np.int64)
@@ -250,6 +261,8 @@ class Sequences:
         lengths = self.lengths
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self
+        # NumPy's numbers may be narrow, or have no sign.
+        max_length = int(max_length)
         kept = kept_by_cut(lengths, max_length, truncate)
         return Sequences.from_lengths(self.ids[kept], np.minimum(lengths, max_length))
 

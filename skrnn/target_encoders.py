@@ -129,9 +129,10 @@ class ClassEncoder(BaseEstimator):
         kinds = {np.asarray(labels).dtype.kind for labels in (y, self.classes_)}
         mixed = "U" in kinds and kinds & set("biuf")
         if mixed or np.setdiff1d(y, self.classes_).size:
+            unknown = np.unique(y) if mixed else np.setdiff1d(y, self.classes_)
             raise ValueError(
-                "`y` has classes not in `self.classes_`. `self.classes_` has "
-                f"{self.classes_}. 'y' has {np.unique(y)}."
+                f"`y` has classes not in `self.classes_`: {unknown}. `self.classes_` "
+                f"has {self.classes_}."
             )
         numbers = self.label_encoder_.transform(y)
         if self.kind_ == "binary":
@@ -215,6 +216,9 @@ class ValueEncoder(BaseEstimator):
         Weighted mean and standard deviation of the values; the scale of a
         constant output is 1.
 
+    is_constant_ : ndarray of shape (n_outputs,), bool
+        Which outputs have a single value.
+
     n_outputs_ : int
         Number of values a text.
 
@@ -241,7 +245,7 @@ class ValueEncoder(BaseEstimator):
         with np.errstate(over="ignore", invalid="ignore"):
             span = np.ptp(columns, axis=0)
             # The rounding of a constant column's mean must be no value, and no scale.
-            constant = span == 0
+            self.is_constant_ = constant = span == 0
             mean = np.average(columns, axis=0, weights=sample_weight)
             self.mean_ = np.where(constant, columns[0], mean)
             span = np.where(constant, 1.0, span)

@@ -95,8 +95,14 @@ def check_present(values, name: str) -> None:
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         numbers = np.asarray(values)
     if numbers is not None and numbers.dtype.kind in "biuf":
-        missing = np.isnan(numbers).any()
+        missing = np.isnan(numbers)
     else:
-        missing = any(map(is_missing, np.ravel(np.asarray(values, object))))
-    if missing:
-        raise ValueError(f"Input {name} contains NaN.")
+        numbers = np.asarray(values, object)
+        missing = np.asarray(np.frompyfunc(is_missing, 1, 1)(numbers), bool)
+    if missing.any():
+        first = tuple(map(int, np.argwhere(missing)[0]))
+        position = first[0] if len(first) == 1 else first
+        raise ValueError(
+            f"Input {name} contains NaN. The value at position {position} is missing, "
+            f"got {numbers[first]}: leave it out, or fill it."
+        )

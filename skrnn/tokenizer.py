@@ -27,6 +27,7 @@ from skrnn.encoding import encode, join
 from skrnn.sequences import N_RESERVED_IDS, UNKNOWN_ID, Sequences, smallest_dtype
 from skrnn.shown import ShownBriefly
 from skrnn.texts import check_texts
+from skrnn.versions import Versioned
 from skrnn.vocabulary import (
     check_vocabulary,
     chosen_tokens,
@@ -36,8 +37,6 @@ from skrnn.vocabulary import (
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
 
-_STRIP_ACCENTS = (None, "ascii", "unicode")
-
 _DOCUMENT_FREQUENCY = [
     Interval(RealNotInt, 0, 1, closed="both"),
     Interval(Integral, 1, None, closed="left"),
@@ -45,7 +44,7 @@ _DOCUMENT_FREQUENCY = [
 
 
 class Tokenizer(
-    ShownBriefly, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    Versioned, ShownBriefly, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     r"""Turn texts into sequences of ids.
 
@@ -257,8 +256,8 @@ class Tokenizer(
             If no vocabulary was learned or given.
 
         ValueError, TypeError
-            If `X` is not a column of texts, `analyzer` or `strip_accents` was set to
-            something invalid since, or `tokenizer` gives tokens that are not `str`.
+            If `X` is not a column of texts, a parameter was set to something invalid
+            since, or `tokenizer` gives tokens that are not `str`.
         """
         vocabulary = self._known_vocabulary()
         return self._encode_known(check_texts(X), vocabulary)
@@ -311,8 +310,7 @@ class Tokenizer(
         Raises
         ------
         ValueError
-            If `analyzer` or `strip_accents` is invalid, or `token_pattern` no regular
-            expression.
+            If a parameter is invalid, or `token_pattern` no regular expression.
         """
         return self._analysis()
 
@@ -407,13 +405,23 @@ class Tokenizer(
         )
 
     def _analysis(self) -> Analysis:
-        strips = callable(self.strip_accents) or self.strip_accents in _STRIP_ACCENTS
-        if self.analyzer not in ("word", "char") or not strips:
-            # Set since a fit, or never fitted; the check of all names the fault.
+        max_length, strips = self.max_length, self.strip_accents
+        if (
+            self.analyzer not in ("word", "char")
+            or self.truncate not in ("head", "tail", "middle")
+            or not (callable(strips) or strips in (None, "ascii", "unicode"))
+            or not (self.tokenizer is None or callable(self.tokenizer))
+            or not (self.token_pattern is None or isinstance(self.token_pattern, str))
+            or not (max_length is None or isinstance(max_length, Integral))
+            or (max_length is not None and max_length < 1)
+        ):
+            # Set since a fit, or never fitted; the check of all names the fault, and
+            # takes longer than a short text.
             self._validate_params()
         return Analysis(
-            cleaners(self.lowercase, self.strip_accents),
+            cleaners(self.lowercase, strips),
             splitter(self.analyzer, self.tokenizer, self.token_pattern),
-            self.max_length,
+            # NumPy's numbers may be narrow, or have no sign.
+            None if max_length is None else int(max_length),
             self.truncate,
         )

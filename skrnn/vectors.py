@@ -30,7 +30,8 @@ def starting_vectors(
 ) -> Callable[[Sequences], np.ndarray | None]:
     """What gives the embedding's start once there are texts as ids.
 
-    What can fail, and every number drawn, comes before that: files are read here.
+    Files are read here, where they may fail, and `random_state` is advanced; what is
+    given is called once, for co-occurrence draws on.
 
     Parameters
     ----------
@@ -129,12 +130,12 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
         ) from None
     with lines:
         for number, line in enumerate(lines, start=1):
-            token, _, rest = line.rstrip().partition(" ")
+            token, _, rest = line.rstrip().replace("\t", " ").partition(" ")
             if size is None:
-                if token.isdecimal() and rest.isdecimal():
+                if token.isdecimal() and rest.strip().isdecimal():
                     size = int(rest)
                     continue
-                size = len(rest.split(" "))
+                size = len(rest.split())
             if token and not rest:
                 raise ValueError(
                     f"`embeddings` needs a token and numbers, parted by blanks, in "
@@ -142,7 +143,7 @@ def _read_file(path: str | os.PathLike, vocabulary: dict) -> dict[int, np.ndarra
                 )
             if token not in vocabulary:
                 continue
-            fields = rest.split(" ")
+            fields = rest.split()
             # Some tokens of published files hold blanks; the tokenizer's do not.
             if len(fields) <= size or _is_number(fields[0]):
                 found[vocabulary[token]] = _vector(fields, f"line {number} {file}")

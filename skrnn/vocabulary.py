@@ -28,7 +28,10 @@ def check_vocabulary(
     else:
         tokens = list(vocabulary)
     if not tokens:
-        raise ValueError("empty vocabulary passed to fit")
+        raise ValueError(
+            "empty vocabulary: the vocabulary parameter should hold a token at least; "
+            "with None the tokens of the texts are learned."
+        )
     seen = set()
     for token in tokens:
         if not isinstance(token, str):
@@ -42,9 +45,14 @@ def check_vocabulary(
 
 
 def _tokens_by_id(vocabulary: Mapping[str, int]) -> list[str]:
-    token_of_id = {i: token for token, i in vocabulary.items()}
-    if len(token_of_id) != len(vocabulary):
-        raise ValueError("Vocabulary contains repeated indices.")
+    token_of_id = {}
+    for token, i in vocabulary.items():
+        if i in token_of_id:
+            raise ValueError(
+                f"Vocabulary contains repeated indices: {i} is that of "
+                f"{token_of_id[i]!r} and {token!r}."
+            )
+        token_of_id[i] = token
     ids = range(N_RESERVED_IDS, N_RESERVED_IDS + len(vocabulary))
     for i in ids:
         if i not in token_of_id:
@@ -83,7 +91,11 @@ def numbers_of_texts(
         for limit in (min_df, max_df)
     )
     if most < fewest:
-        raise ValueError("max_df corresponds to < documents than min_df")
+        raise ValueError(
+            f"max_df corresponds to < documents than min_df: at most {most:.10g}, and "
+            f"at least {fewest:.10g} of {n_texts}. Try a lower min_df or a "
+            "higher max_df."
+        )
     return fewest, most
 
 

@@ -28,9 +28,15 @@ PER_LIBRARY = 80
 
 
 @pytest.fixture(scope="session")
-def docstrings():
+def every_docstring():
+    """All that `load_docstrings` gives, which takes seconds to read."""
+    return load_docstrings()
+
+
+@pytest.fixture(scope="session")
+def docstrings(every_docstring):
     """Real texts and the library each is of, as many of each, in mixed order."""
-    bunch = load_docstrings()
+    bunch = every_docstring
     libraries = np.asarray(bunch.target_names)[bunch.target]
     chosen = np.concatenate(
         [

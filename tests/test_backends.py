@@ -71,6 +71,14 @@ except RuntimeError:
     np.testing.assert_array_equal(fitted.decision_function(texts), before)
 else:
     raise AssertionError("the callback was not called")
+if BACKEND == "jax":
+    fitted.model_.encoder.embedding.trainable = False
+    try:
+        fitted.set_params(callbacks=None).partial_fit(texts, y)
+    except ValueError as error:
+        assert "trains all weights or none" in str(error), error
+    else:
+        raise AssertionError("a frozen layer was not refused")
 """
 
 
@@ -152,6 +160,27 @@ np.testing.assert_allclose(classifier.predict_proba(texts), expected, atol=1e-6)
 assert len(classifier.partial_fit(texts, y).history_["accuracy"]) == 3
 """
     run_on(backend, "-c", f"import os; os.chdir({str(tmp_path)!r});{program}")
+
+
+@on_each
+def test_files_come_from_another_backend(backend, tmp_path):
+    program = """
+import pickle
+import numpy as np
+from skrnn import RNNTextClassifier
+texts, y = ["a fine film", "so very dull"] * 128, ["good", "bad"] * 128
+params = {"embedding_size": 8, "hidden_size": 32, "epochs": 2, "random_state": 0}
+classifier = RNNTextClassifier(**params, metrics=["accuracy"]).fit(texts, y)
+with open("classifier.pickle", "wb") as file:
+    pickle.dump(classifier, file)
+np.save("probabilities.npy", classifier.predict_proba(texts))
+"""
+    run_on(backend, "-c", f"import os; os.chdir({str(tmp_path)!r});{program}")
+    classifier = pickle.loads((tmp_path / "classifier.pickle").read_bytes())
+    texts, y = ["a fine film", "so very dull"] * 128, ["good", "bad"] * 128
+    expected = np.load(tmp_path / "probabilities.npy")
+    np.testing.assert_allclose(classifier.predict_proba(texts), expected, atol=1e-6)
+    assert len(classifier.partial_fit(texts, y).history_["accuracy"]) == 3
 
 
 @on_each

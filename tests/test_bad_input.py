@@ -61,7 +61,9 @@ def untouched(request):
 )
 def test_containers_of_texts(fitted, container):
     X = container(TEXTS)
-    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(TEXTS))
+    np.testing.assert_array_equal(
+        fitted.decision_function(X), fitted.decision_function(TEXTS)
+    )
     initialized = classifier().initialize(X, LABELS)
     assert initialized.tokenizer_.vocabulary_ == fitted.tokenizer_.vocabulary_
 
@@ -189,6 +191,9 @@ def test_bad_labels(y, message):
         (np.ma.masked_equal([0.5, -999] * 8, -999), "Input y has masked entries"),
         ([1j] * 16, "Complex data not supported"),
         (None, "requires y to be passed, but the target y is None"),
+        ("good", "Singleton array"),
+        ({1.0, 2.0}, "Singleton array"),
+        ((one for one in STARS), "Singleton array"),
     ],
 )
 def test_bad_values(y, message):
@@ -315,7 +320,7 @@ def test_bad_parameters(name, value):
     if name != "class_weight":
         estimators.append(regressor(**{name: value}))
     for estimator in estimators:
-        with pytest.raises(ValueError, match=name):
+        with pytest.raises(ValueError, match=rf"(?<![\w_]){name}(?![\w])"):
             estimator.fit(TEXTS, [0, 1] * 8)
 
 
@@ -350,11 +355,6 @@ def test_unknown_parameters():
 def test_unknown_routed_arguments(params):
     with pytest.raises((TypeError, ValueError), match="nonsense"):
         classifier(**params).fit(TEXTS, LABELS)
-
-
-def test_unknown_class_in_class_weight():
-    with pytest.raises(ValueError, match="class_weight"):
-        classifier(class_weight={"good": 1.0, "fair": 2.0}).fit(TEXTS, LABELS)
 
 
 @pytest.mark.parametrize("weight", [-3.0, np.nan, np.inf])
@@ -487,7 +487,7 @@ def test_error_leaves_an_unfitted_estimator_unfitted(cause):
 def test_compiled_network_goes_on_after_an_error():
     untouched = RNNTextClassifier(**TINY | PARAMS).fit(TEXTS, LABELS)
     failing = copy.deepcopy(untouched).set_params(callbacks=Fails(RuntimeError))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="enough"):
         failing.partial_fit(TEXTS, LABELS)
     assert_same_model(failing, untouched)
     failing.set_params(callbacks=None).partial_fit(TEXTS, LABELS)

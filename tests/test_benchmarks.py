@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from skrnn.datasets import load_docstrings
-
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -19,6 +17,7 @@ def run(script, *options):
         cwd=BENCHMARKS,
         capture_output=True,
         text=True,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -40,7 +39,7 @@ def run(script, *options):
             "latency.py",
             "--size 4/4 --n-texts 300 --calls 3 --bursts 1 --burst-texts 2",
         ),
-        ("wide.py", "--pairs 1"),
+        ("wide.py", "--n-texts 300 --pairs 1"),
     ],
 )
 def test_benchmark_runs(tmp_path, script, options):
@@ -67,8 +66,8 @@ def test_a_command_runs_without_amx():
     assert kernels == here.replace(", 'amx'", "")
 
 
-def test_accuracy_goes_on_where_it_stopped(tmp_path):
-    texts, libraries = load_docstrings(return_X_y=True)
+def test_accuracy_goes_on_where_it_stopped(tmp_path, every_docstring):
+    texts, libraries = every_docstring.data, every_docstring.target
     lines = [
         f"{library}\t{' '.join(text.split())[:100]}"
         for text, library in zip(texts[:90], libraries[:90], strict=True)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.cooccurrence import cooccurrence_vectors
-from skrnn.datasets import load_docstrings
 from skrnn.sequences import Sequences
 from skrnn.tokenizer import Tokenizer
 
@@ -98,8 +97,8 @@ def test_without_company_all_vectors_are_zeros(lists):
     assert vectors.dtype == np.float32
 
 
-def test_tokens_in_like_company_are_alike():
-    texts, _ = load_docstrings(return_X_y=True)
+def test_tokens_in_like_company_are_alike(every_docstring):
+    texts = every_docstring.data
     tokenizer = Tokenizer(max_features=5000)
     sequences = tokenizer.fit_transform(texts)
     vectors = cooccurrence_vectors(sequences, 5002, 64, np.random.RandomState(0))

@@ -21,8 +21,8 @@ ARCHIVE = "aclImdb_v1.tar.gz"
 
 
 @pytest.fixture(scope="module")
-def docstrings():
-    return load_docstrings()
+def docstrings(every_docstring):
+    return every_docstring
 
 
 def test_docstrings_bunch(docstrings):
@@ -381,6 +381,16 @@ def leave_out_films(archive: Path):
 def test_imdb_damaged_archive(tmp_path, damage):
     damage(write_archive(tmp_path))
     with pytest.raises(OSError, match=rf"{ARCHIVE} is damaged"):
+        fetch_imdb(data_home=tmp_path)
+
+
+@pytest.mark.parametrize("left", [{}, {"train/urls_neg.txt": url(1)}])
+def test_imdb_archive_without_a_film_is_told_of(tmp_path, left):
+    files = {name: text for name, text in FILES.items() if "train/urls_neg" not in name}
+    write_archive(tmp_path, files | left)
+    with pytest.raises(
+        OSError, match=r"urls_neg\.txt of the train reviews has no line"
+    ):
         fetch_imdb(data_home=tmp_path)
 
 

@@ -1,7 +1,4 @@
-"""Examples run, on few texts, and draw and print what they say.
-
-The gallery's other scripts run when the site is built.
-"""
+"""Examples run, on few texts, and draw and print what they say."""
 
 import re
 import runpy
@@ -65,6 +62,34 @@ def test_the_demonstration_says_how_it_went(capsys):
     assert "320 texts to train on, 80 to test on" in printed
     assert re.search(r"RNNTextClassifier +[01]\.\d{3}\n", printed)
     assert "predicts the same: True" in printed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plot_grid_search.py",
+        "plot_multilabel.py",
+        "plot_quickstart.py",
+        "plot_regression.py",
+        "plot_sizes.py",
+        "plot_text_and_numbers.py",
+        "plot_voting.py",
+    ],
+)
+def test_scripts_of_the_gallery_run(name, draw):
+    figure, _ = draw(name)
+    figure.canvas.draw()
+
+
+# Its 28 fits take longer, and its means more updates than so few texts give: it runs
+# when the site is built.
+ELSEWHERE = "plot_optimizers.py"
+
+
+def test_every_script_of_the_gallery_is_tried():
+    tried = Path(__file__).read_text(encoding="utf-8")
+    for script in EXAMPLES.glob("plot_*.py"):
+        assert script.name in tried
 
 
 def test_the_ladder_has_six_steps_and_the_last_is_lower_than_the_first(draw):

@@ -159,6 +159,26 @@ def test_warm_start_twice_is_one_long_fit():
     assert_same_model(warm, classifier(epochs=4).fit(TEXTS, LABELS))
 
 
+def test_other_weights_given_to_an_initialized_network_are_gone_on_from():
+    def given(**params):
+        initialized = classifier(epochs=1, **params).initialize(TEXTS, LABELS)
+        others = [2.0 * one + 0.1 for one in initialized.model_.get_weights()]
+        initialized.model_.set_weights(others)
+        return initialized, np.concatenate([one.ravel() for one in others])
+
+    def distance(fitted, others):
+        return np.abs(weights(fitted) - others).max()
+
+    partial, others = given()
+    # An update moves no weight by more than the step size, or little more.
+    assert distance(partial.partial_fit(TEXTS, LABELS), others) < 0.01
+    warm, others = given(warm_start=True)
+    assert distance(warm.fit(TEXTS, LABELS), others) < 0.01
+    anew, others = given()
+    assert distance(anew.fit(TEXTS, LABELS), others) > 0.1
+    assert_same_model(anew, classifier(epochs=1).fit(TEXTS, LABELS))
+
+
 def test_fit_without_warm_start_begins_anew():
     again = classifier().fit(TOPIC_TEXTS, TOPICS).fit(TEXTS, LABELS)
     assert_same_model(again, classifier().fit(TEXTS, LABELS))

@@ -7,11 +7,13 @@ from html.parser import HTMLParser
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from corpus import (
     LABELS,
     LEARNS,
+    MULTILABEL,
     STARS,
     TEXTS,
     TOPIC_TEXTS,
@@ -22,11 +24,12 @@ from corpus import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 import skrnn.inspection.attribution as attribution
 from skrnn import RNNTextClassifier, RNNTextRegressor
@@ -356,6 +359,26 @@ def test_a_notebook_shows_the_text_as_it_was_written(fitted):
     assert "".join(page.said).endswith(text)
 
 
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        # More characters in lower case, and a letter that is another one at an end.
+        ({}, "İyi film, çok iyi."),
+        ({}, "ΟΔΥΣΣΕΥΣ, A FINE FILM"),
+        # Signs are no tokens.
+        ({"token_pattern": r"\w+"}, "A fine, (dull) film."),
+        # Tokens of no letter, and two of one character.
+        ({"token_pattern": r"\w*"}, "Good film"),
+        ({"tokenizer": lambda text: text.split(" ")}, " Good film"),
+        ({"analyzer": "char"}, "İyi film"),
+    ],
+)
+def test_a_notebook_finds_the_tokens_in_the_text(params, text):
+    estimator = classifier(**params).fit(TEXTS, LABELS)
+    page = Elements(explain(estimator, text)._repr_html_())
+    assert "".join(page.said).endswith(text)
+
+
 def test_gradients_that_do_not_add_up_are_the_callers_to_know_of(fitted, monkeypatch):
     monkeypatch.setattr(attribution, "_TOLERANCE", 0.0)
     text = "returns the mean of all arrays"
@@ -459,8 +482,10 @@ def test_only_fitted_estimators_of_ours_can_be_looked_into(look):
         look(classifier())
     with pytest.raises(TypeError, match="got CountVectorizer"):
         look(CountVectorizer())
-    with pytest.raises(TypeError, match=r"pipeline\[-1\]"):
+    with pytest.raises(TypeError, match=r"`pipeline\[-1\]`\.$"):
         look(make_pipeline(classifier()))
+    with pytest.raises(TypeError, match=r"texts as it gets them: `pipeline\[:-1\]\.tr"):
+        look(make_pipeline(FunctionTransformer(), classifier()))
     with pytest.raises(TypeError, match="best_estimator_"):
         look(GridSearchCV(classifier(), {}))
 
@@ -599,9 +624,72 @@ def test_what_a_map_cannot_be_coloured_by_is_named(y, kwargs, message):
 
 def test_labels_that_a_classifier_does_not_know_are_named():
     estimator = classifier().fit(TEXTS, LABELS)
-    for unknown in ("dull", None):
-        with pytest.raises(ValueError, match=f"none of the classifier's: .*{unknown}"):
-            EmbeddingMapDisplay.from_estimator(estimator, TEXTS[:2], ["good", unknown])
+    with pytest.raises(ValueError, match=r"none of the classifier's: .*dull"):
+        EmbeddingMapDisplay.from_estimator(estimator, TEXTS[:2], ["good", "dull"])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["good", None],
+        [1.0, np.nan],
+        pd.Series([1, pd.NA], dtype="Int64"),
+        np.ma.masked_less([1.0, -9.0], 0),
+    ],
+)
+def test_a_missing_target_is_refused(y):
+    estimator = classifier().fit(TEXTS, LABELS)
+    for pos_label in (None, y[0]):
+        with pytest.raises(ValueError, match=r"Input y (contains NaN|has masked)"):
+            EmbeddingMapDisplay.from_estimator(
+                estimator, TEXTS[:2], y, pos_label=pos_label
+            )
+
+
+def test_numbers_of_several_classes_have_no_mean():
+    numbers = np.unique(TOPICS, return_inverse=True)[1]
+    estimator = classifier().fit(TOPIC_TEXTS, numbers)
+
+    def look(y, **kwargs):
+        return EmbeddingMapDisplay.from_estimator(
+            estimator, TOPIC_TEXTS, y, method="pca", **kwargs
+        )
+
+    with pytest.raises(ValueError, match="pos_label has to name the one"):
+        look(numbers)
+    assert look(numbers, pos_label=2).target_name == "share of 2"
+    with pytest.raises(ValueError, match="averaged are given as floats"):
+        look(np.where(numbers == 1, 2, numbers))
+    # Which of the texts, and values.
+    assert look((numbers == 2).astype(int)).target_name == "y"
+    assert look(numbers.astype(float)).target_name == "y"
+    of_indicator = classifier().fit(TOPIC_TEXTS, MULTILABEL)
+    sums = MULTILABEL.sum(axis=1)
+    EmbeddingMapDisplay.from_estimator(of_indicator, TOPIC_TEXTS, sums, method="pca")
+
+
+def test_a_column_may_stand_in_a_table():
+    estimator = regressor().fit(TEXTS, STARS)
+    with pytest.warns(DataConversionWarning):
+        display = EmbeddingMapDisplay.from_estimator(
+            estimator, TEXTS, pd.DataFrame({"stars": STARS}), method="pca"
+        )
+    assert display.overall_mean == STARS.mean()
+
+
+def test_words_that_were_not_learned_have_no_neighbours():
+    known = ["a", "dull", "film", "fine", "so", "unseen"]
+    params = {"vocabulary": known, "embeddings": "cooccurrence"}
+    estimator = classifier(**params).fit(TEXTS, LABELS)
+    with pytest.raises(ValueError, match="Nothing was learned of 'unseen'"):
+        nearest_words(estimator, "unseen")
+    found = [word for word, _ in nearest_words(estimator, "fine")]
+    assert sorted(found) == ["a", "dull", "film", "so"]
+    texts = [*TEXTS, "unseen"]
+    display = EmbeddingMapDisplay.from_estimator(
+        estimator, texts, np.arange(17.0), method="pca"
+    )
+    assert sorted(display.words) == ["a", "dull", "film", "fine", "so"]
 
 
 def test_a_map_needs_words(fitted):
@@ -769,6 +857,35 @@ def test_what_callbacks_add_besides_numbers_has_no_curve(pyplot):
     display.figure_.canvas.draw()
 
 
+def test_what_callbacks_tell_of_held_out_texts_alone_is_drawn(pyplot):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["val_f1"] = 0.5 + epoch
+
+    estimator = classifier(callbacks=Adds(), epochs=2).fit(TEXTS, LABELS)
+    display = TrainingCurveDisplay.from_estimator(estimator).plot()
+    assert set(display.lines_) == {"loss", "val_f1"}
+    assert display.lines_["val_f1"].get_ydata().tolist() == [0.5, 1.5]
+    assert display.axes_[1].get_ylabel() == "f1"
+
+
+def test_axes_that_do_not_fit_change_nothing(pyplot):
+    display = TrainingCurveDisplay({"loss": [1.0], "auc": [0.5]}).plot()
+    before = dict(vars(display))
+    with pytest.raises(ValueError, match="There are 2 curves to draw"):
+        display.plot(ax=pyplot.subplots()[1])
+    assert vars(display) == before
+
+
+def test_fewer_names_than_none_are_refused(pyplot):
+    estimator = classifier().fit(TEXTS, LABELS)
+    display = EmbeddingMapDisplay.from_estimator(estimator, TEXTS, LABELS, method="pca")
+    assert display.plot(n_labels=0).labels_ == []
+    for n_labels in (-1, 2.5):
+        with pytest.raises(ValueError, match="n_labels"):
+            display.plot(n_labels=n_labels)
+
+
 def test_a_part_of_a_figure_can_be_drawn_into(pyplot):
     estimator = classifier().fit(TEXTS, LABELS)
     left, right = pyplot.figure().subfigures(1, 2)
@@ -814,6 +931,10 @@ def test_a_map_needs_vectors_that_differ():
     # Texts of one token have no company: their vectors start at zero.
     texts, y = ["fine", "dull"] * 8, ["good", "bad"] * 8
     estimator = classifier(embeddings="cooccurrence").initialize(texts, y)
+    with pytest.raises(ValueError, match="0 of these have a vector that is not zero"):
+        EmbeddingMapDisplay.from_estimator(estimator, texts, y)
+    embedding = estimator.model_.encoder.embedding.embeddings
+    embedding.assign(np.ones(embedding.shape))
     with pytest.raises(ValueError, match="all 2 words are the same"):
         EmbeddingMapDisplay.from_estimator(estimator, texts, y)
 

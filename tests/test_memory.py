@@ -44,9 +44,11 @@ def n_sequences():
 
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_fit_keeps_no_texts(early_stopping, wide):
+@pytest.mark.parametrize("hidden_size", [8, 32])  # by the loop, by the kernel
+def test_a_fit_keeps_no_texts(hidden_size, early_stopping, wide):
     before = n_sequences()
-    parameters = {**TINY, "early_stopping": early_stopping, "wide": wide}
+    parameters = {**TINY, "hidden_size": hidden_size, "wide": wide}
+    parameters |= {"early_stopping": early_stopping}
     classifier = RNNTextClassifier(**parameters)
     classifier.fit(TEXTS, LABELS)
     assert n_sequences() == before

@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from kernels import needs_kernels
 from networks import random_network
 
 from skrnn import variables
-from skrnn._keras import ON_TENSORFLOW, keras
-from skrnn.native import gru
+from skrnn._keras import keras
 from skrnn.native_prediction import predicts_natively
 from skrnn.sequences import Sequences
 from skrnn.variables import Views, copy_of
 
-pytestmark = pytest.mark.skipif(
-    not ON_TENSORFLOW or not gru.KERNELS,
-    reason="TensorFlow alone calls kernels, and here none was compiled",
-)
+pytestmark = needs_kernels
 
 VOCABULARY_SIZE = 60
 

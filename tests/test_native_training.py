@@ -4,6 +4,7 @@ It is held against what Keras compiles, which trains where a callback is called 
 each update.
 """
 
+import itertools
 import pickle
 
 import keras
@@ -107,17 +108,15 @@ def calls(monkeypatch):
 # Moves that are put off
 
 
-def dense_adam(table, updates, *, betas, epsilon):
-    """Give a table and its averages after updates, each row moved at each of them."""
+def dense_adam(arrays, rows, slopes, size, *, betas, epsilon):
+    """Give a table and its averages after an update, which moves each row."""
     beta_1, beta_2 = betas
-    table, momentum, velocity = np.array([table, 0 * table, 0 * table], np.float64)
-    for rows, slopes, size in updates:
-        slope = np.zeros_like(table)
-        slope[rows] = slopes
-        momentum = beta_1 * momentum + (1 - beta_1) * slope
-        velocity = beta_2 * velocity + (1 - beta_2) * slope**2
-        table = table - size * momentum / (np.sqrt(velocity) + epsilon)
-    return table, momentum, velocity
+    table, momentum, velocity = arrays
+    slope = np.zeros_like(table)
+    slope[rows] = slopes
+    momentum = beta_1 * momentum + (1 - beta_1) * slope
+    velocity = beta_2 * velocity + (1 - beta_2) * slope**2
+    return table - size * momentum / (np.sqrt(velocity) + epsilon), momentum, velocity
 
 
 @settings(max_examples=40, deadline=None)
@@ -137,28 +136,26 @@ def test_moves_are_those_of_adam(
 ):
     draw = np.random.RandomState(seed)
     table = draw.normal(size=(n_rows, width)).astype(np.float32)
-    start, averages = table.copy(), np.zeros((2, n_rows, width), np.float32)
+    expected = np.stack([table, 0 * table, 0 * table]).astype(np.float64)
+    averages = np.zeros((2, n_rows, width), np.float32)
     rule = {"betas": betas, "epsilon": epsilon}
     deferred = DeferredMoves(table, *averages, **rule)
-    updates = []
     for step in range(n_updates):
         ids = draw.randint(n_rows, size=(draw.randint(1, 4), 2)).astype(np.int32)
         vectors, positions, rows = deferred.read(ids)
-        so_far = dense_adam(start, updates, **rule)
         np.testing.assert_allclose(
-            vectors[positions], so_far[0][ids], rtol=1e-4, atol=1e-4
+            vectors[positions], expected[0][ids], rtol=1e-4, atol=1e-4
         )
         assert sorted(rows) == np.unique(ids).tolist()
         # Slopes of very different size, and steps that grow and shrink.
         slopes = draw.normal(size=vectors.shape) * 10.0 ** draw.randint(-4, 3)
         slopes = slopes.astype(np.float32)
         size = 0.01 * draw.uniform()
-        updates.append((rows, slopes, size))
+        expected = dense_adam(expected, rows, slopes, size, **rule)
         deferred.update(rows, slopes, size)
         if step == catches_up_at:
             deferred.catch_up()
     deferred.catch_up()
-    expected = dense_adam(start, updates, **rule)
     for found, value in zip((table, *averages), expected, strict=True):
         scale = np.abs(value).max()
         np.testing.assert_allclose(found, value, rtol=1e-3, atol=1e-4 * scale)
@@ -239,23 +236,27 @@ def test_updates_are_those_of_the_graph(params):
         assert_trained_as_compiled(lambda: classifier(**params))
 
 
-@pytest.mark.parametrize("y", [TOPICS, TAGS], ids=["classes", "labels"])
 @pytest.mark.parametrize(
-    "params",
+    ("params", "y"),
     [
-        {},
-        {"loss__label_smoothing": 0.2},
-        {"loss__label_smoothing": 0.2, "l2": 0.01},
-        {"loss": "squared_hinge"},
-        {"metrics": "mse"},
-        {"compile__loss_weights": 0.5},
-        {"compile__loss_weights": 0.0},
-        {"metrics": []},
-        {"metrics": ()},
-        {"compile__weighted_metrics": []},
+        *itertools.product(
+            [
+                {},
+                {"loss__label_smoothing": 0.2},
+                {"loss__label_smoothing": 0.2, "l2": 0.01},
+                {"loss": "squared_hinge"},
+                {"metrics": "mse"},
+                {"compile__loss_weights": 0.5},
+                {"compile__loss_weights": 0.0},
+            ],
+            [TOPICS, TAGS],
+        ),
+        ({"metrics": []}, TOPICS),
+        ({"metrics": ()}, TAGS),
+        ({"compile__weighted_metrics": []}, TOPICS),
     ],
 )
-def test_of_several_scores_too(y, params):
+def test_of_several_scores_too(params, y):
     if params.get("metrics") and y.ndim == 1:
         params = {"metrics": "categorical_accuracy"}
     weight = np.linspace(0.1, 3.0, len(TEXTS))
@@ -573,19 +574,30 @@ def test_an_axis_that_keras_refuses_is_refused():
         classifier(loss__axis=0).fit(TEXTS, TOPICS)
 
 
-def test_what_is_compiled_by_a_user_is_heeded():
-    fits = []
-    for one in (classifier(metrics="accuracy"), compiled(classifier())):
-        fitted = one.set_params(warm_start=True, metrics="accuracy").fit(TEXTS, LABELS)
-        loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        # Keras keeps the metrics where none are told.
-        fitted.model_.compile(optimizer=fitted.model_.optimizer, loss=loss)
-        fits.append(fitted.fit(TEXTS, LABELS))
-    native, expected = fits
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+def test_what_is_compiled_by_a_user_is_heeded(metrics):
+    def fit_again(make, loss):
+        fitted = make().set_params(warm_start=True).fit(TEXTS, LABELS)
+        if loss is not None:
+            # Keras keeps the metrics where none are told.
+            fitted.model_.compile(optimizer=fitted.model_.optimizer, loss=loss)
+        return fitted.fit(TEXTS, LABELS)
+
+    def make():
+        return classifier(metrics=metrics)
+
+    loss = keras.losses.MeanSquaredError()
+    native = fit_again(make, loss)
+    expected = fit_again(lambda: compiled(make()), loss)
     assert is_native(native)
-    assert list(native.history_) == list(expected.history_) == ["accuracy", "loss"]
+    assert_alike(native, expected)
+    assert list(native.history_) == list(expected.history_)
     for name, values in expected.history_.items():
         np.testing.assert_allclose(native.history_[name], values, rtol=1e-4, atol=1e-6)
+    with_its_own = fit_again(make, None)
+    assert not np.allclose(
+        native.history_["loss"][-5:], with_its_own.history_["loss"][-5:]
+    )
 
 
 class Judges(keras.callbacks.Callback):
@@ -701,18 +713,45 @@ def test_callbacks_may_change_the_weights_and_the_step_size():
     assert_trained_as_compiled(lambda: classifier(callbacks=[Doubles()], **params))
 
 
-def test_keras_own_callbacks_work(tmp_path):
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
+        # No loss falls by so much.
+        keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=9.0),
+    ],
+)
+def test_keras_own_callbacks_that_set_the_step_size_work(callback):
     def make():
-        return classifier(
-            learning_rate_schedule="constant",
-            callbacks=[
-                keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
-                keras.callbacks.ReduceLROnPlateau("loss", patience=1),
-                keras.callbacks.CSVLogger(tmp_path / "log.csv"),
-            ],
-        )
+        return classifier(learning_rate_schedule="constant", callbacks=[callback])
 
     assert_trained_as_compiled(make)
+    fitted = make().fit(TEXTS, LABELS)
+    assert float(fitted.model_.optimizer.learning_rate) < 0.005
+
+
+def test_the_log_that_keras_writes_is_of_every_epoch(tmp_path):
+    def log_of(estimator, path):
+        callbacks = [*(estimator.callbacks or []), keras.callbacks.CSVLogger(path)]
+        fitted = estimator.set_params(callbacks=callbacks).fit(TEXTS, LABELS)
+        return is_native(fitted), np.genfromtxt(path, delimiter=",", names=True)
+
+    native, log = log_of(classifier(), tmp_path / "native.csv")
+    otherwise, expected = log_of(compiled(classifier()), tmp_path / "compiled.csv")
+    assert (native, otherwise) == (True, False)
+    assert log["epoch"].tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(log["loss"], expected["loss"], rtol=1e-4)
+
+
+def test_files_that_keras_writes_while_it_trains_are_of_the_network(tmp_path):
+    path = tmp_path / "{epoch}.keras"
+    fitted = classifier(callbacks=[keras.callbacks.ModelCheckpoint(path)])
+    fitted.fit(TEXTS, LABELS)
+    assert not is_native(fitted)
+    assert len(list(tmp_path.iterdir())) == 5
+    ids = fitted.tokenizer_.transform(TEXTS)
+    last = keras.models.load_model(tmp_path / "5.keras")
+    np.testing.assert_array_equal(last.predict(ids), fitted.model_.predict(ids))
 
 
 def test_early_stopping_sees_the_weights_of_the_moment():

@@ -43,16 +43,21 @@ class Plain(keras.optimizers.SGD):
             keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0),
         ),
         (
-            {"optimizer": keras.optimizers.SGD, "optimizer__nesterov": True},
-            keras.optimizers.SGD(0.001, nesterov=True, global_clipnorm=1.0),
+            {
+                "optimizer": keras.optimizers.SGD,
+                "learning_rate": 0.1,
+                "optimizer__momentum": 0.9,
+                "optimizer__nesterov": True,
+            },
+            keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True, global_clipnorm=1.0),
         ),
         (
             {"optimizer__beta_1": 0.5, "clipnorm": None},
             keras.optimizers.Adam(0.001, beta_1=0.5),
         ),
         (
-            {"optimizer__clipvalue": 0.5},
-            keras.optimizers.Adam(0.001, clipvalue=0.5),
+            {"optimizer": "sgd", "learning_rate": 1.0, "optimizer__clipvalue": 1e-3},
+            keras.optimizers.SGD(1.0, clipvalue=1e-3),
         ),
         (
             {"optimizer": Plain, "clipnorm": None},
@@ -65,6 +70,23 @@ def test_parameters_of_the_optimizer(params, instance):
     given = classifier(optimizer=instance).fit(TEXTS, LABELS)
     # Not bit for bit: "adam" takes its step in one pass, and rounds elsewhere.
     np.testing.assert_allclose(weights(by_name), weights(given), rtol=1e-4, atol=1e-6)
+    routed = [name for name in params if name.startswith("optimizer__")]
+    for name in routed:
+        without = {other: value for other, value in params.items() if other != name}
+        assert differs(classifier(**without).fit(TEXTS, LABELS), by_name)
+
+
+def differs(one, other):
+    return not np.allclose(weights(one), weights(other), rtol=1e-4, atol=1e-6)
+
+
+def test_the_norm_of_the_gradient_is_clipped():
+    params = {"optimizer": "sgd", "learning_rate": 1.0}
+    clipped = classifier(**params, clipnorm=1e-3).fit(TEXTS, LABELS)
+    by_keras = keras.optimizers.SGD(1.0, global_clipnorm=1e-3)
+    given = classifier(optimizer=by_keras).fit(TEXTS, LABELS)
+    assert not differs(given, clipped)
+    assert differs(classifier(**params, clipnorm=None).fit(TEXTS, LABELS), clipped)
 
 
 def test_adam_is_that_of_keras(binary):

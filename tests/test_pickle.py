@@ -26,7 +26,7 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import skrnn
 import skrnn.versions
-from skrnn import RNNTextClassifier, RNNTextRegressor
+from skrnn import RNNTextClassifier, RNNTextRegressor, Tokenizer
 from skrnn.optimizers import OPTIMIZERS
 
 ELSEWHERE = """
@@ -388,12 +388,18 @@ def test_unfitted_estimators_travel_too():
         assert other.fit(TEXTS, LABELS).n_iter_ == 2
 
 
+ALONE = {"wide": False, "embeddings": None}
+# As by default, with enough texts to hold some out.
+WITH_THE_REST = {"wide": True, "embeddings": "cooccurrence"}
+
+
+@pytest.mark.parametrize("params", [ALONE, WITH_THE_REST], ids=["alone", "with wide"])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_no_training_text_travels(early_stopping):
-    texts = [f"fine marker{i} secret{i} passage{i}" for i in range(16)]
-    params = {"early_stopping": early_stopping, "validation_fraction": 0.25}
-    fitted = classifier(**params).fit(texts, LABELS)
-    regression = regressor(**params).fit(texts, STARS)
+def test_no_training_text_travels(early_stopping, params):
+    texts = [f"fine marker{i} secret{i} passage{i}" for i in range(208)]
+    params = {**params, "early_stopping": early_stopping, "validation_fraction": 0.25}
+    fitted = classifier(**params).fit(texts, [*LABELS] * 13)
+    regression = regressor(**params).fit(texts, [*STARS] * 13)
     for content in (pickle.dumps(fitted), pickle.dumps(regression)):
         # The vocabulary travels, and it is sorted.
         assert b"marker" in content
@@ -410,14 +416,15 @@ def test_width_of_huber_travels():
         assert_same_model(other.partial_fit(TEXTS, STARS), fitted)
 
 
-def test_size_of_the_file_does_not_depend_on_the_number_of_texts():
-    few = classifier().fit(TEXTS, LABELS)
-    many = classifier().fit(TEXTS * 9, [*LABELS] * 9)
+@pytest.mark.parametrize("params", [ALONE, WITH_THE_REST], ids=["alone", "with wide"])
+def test_size_of_the_file_does_not_depend_on_the_number_of_texts(params):
+    few, many = (classifier(**params).fit(TEXTS * n, [*LABELS] * n) for n in (13, 130))
     assert abs(len(pickle.dumps(many)) - len(pickle.dumps(few))) < 100
 
 
-def test_predicting_leaves_nothing_in_the_file():
-    fitted = classifier().fit(TEXTS, LABELS)
+@pytest.mark.parametrize("params", [ALONE, WITH_THE_REST], ids=["alone", "with wide"])
+def test_predicting_leaves_nothing_in_the_file(params):
+    fitted = classifier(**params).fit(TEXTS * 13, [*LABELS] * 13)
     before = pickle.dumps(fitted)
     fitted.predict(["something secret"])
     fitted.transform(["something secret"])
@@ -447,6 +454,12 @@ def test_file_of_another_series_warns(version, dumps_as_of):
     assert caught[0].message.original_sklearn_version == version
     assert caught[0].message.current_sklearn_version == skrnn.__version__
     assert_same_model(loaded, fitted)
+
+
+def test_file_of_another_series_tokenizer_warns(dumps_as_of):
+    content = dumps_as_of("0.2.0", Tokenizer().fit(TEXTS))
+    with pytest.warns(InconsistentVersionWarning, match="Tokenizer from version 0.2.0"):
+        pickle.loads(content)
 
 
 @pytest.mark.filterwarnings("error::sklearn.exceptions.InconsistentVersionWarning")

@@ -54,6 +54,13 @@ def test_nothing_is_printed(program):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_the_log_is_read_by_whoever_asks_for_it():
+    program = "import os, skrnn.network; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    done = run(program, TF_CPP_MIN_LOG_LEVEL="0")
+    assert (done.returncode, done.stdout) == (0, "0\n")
+    assert done.stderr
+
+
 def test_nothing_is_printed_by_unpickling(tmp_path):
     path = str(tmp_path / "fitted.pickle")
     dump = f"import pickle; pickle.dump(fitted, open({path!r}, 'wb'))"

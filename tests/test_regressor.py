@@ -1,5 +1,7 @@
 """What `RNNTextRegressor` learns, and of which targets."""
 
+import warnings
+
 import keras
 import numpy as np
 import pandas as pd
@@ -213,6 +215,8 @@ def test_metrics_see_standardized_values():
         keras.metrics.F1Score(threshold=0.5),
         keras.metrics.MeanIoU(2),
         keras.metrics.binary_crossentropy,
+        "KLDivergence",
+        keras.metrics.kl_divergence,
     ],
 )
 def test_metrics_of_classes_are_refused(metric):
@@ -240,6 +244,26 @@ def test_text_of_much_weight_is_fitted_better():
 
 
 # Going on
+
+
+def test_one_weight_beside_which_others_vanish():
+    fitted = regressor().fit(TEXTS, STARS, sample_weight=[1e60, *np.ones(15)])
+    assert np.isfinite(fitted.history_["loss"]).all()
+    np.testing.assert_allclose(fitted.predict(TEXTS[:1]), STARS[0], atol=0.5)
+
+
+def test_a_first_call_of_partial_fit_with_one_value_warns():
+    with pytest.warns(UserWarning, match="later values are taken to spread by about 1"):
+        regressor().partial_fit(TEXTS[:2], [300_000.0] * 2)
+    with pytest.warns(UserWarning, match="All values of an output"):
+        regressor().partial_fit(TEXTS, np.stack([STARS, 0 * STARS], axis=1))
+    with pytest.warns(UserWarning, match="All values of an output"):
+        regressor().initialize(TEXTS, np.zeros(16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = regressor().partial_fit(TEXTS, STARS)
+        fitted.partial_fit(TEXTS[:2], [5.0, 5.0])
+        regressor().fit(TEXTS, np.zeros(16))
 
 
 def test_partial_fit_keeps_the_scale():

@@ -22,14 +22,13 @@ from corpus import (
     regressor,
     weights,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import skrnn.network
 from skrnn import RNNTextClassifier
-from skrnn.datasets import load_docstrings
 from skrnn.threads import one_blas_thread
 
 # Everything that draws random numbers.
@@ -112,7 +111,9 @@ from skrnn import RNNTextClassifier
 
 texts = ["a fine film", "so dull", "fine, fine!", "dull"] * 4
 labels = ["good", "bad"] * 8
-params = dict(embedding_size=8, hidden_size=8, batch_size=4, epochs=2, dropout=0.5)
+texts, labels = HOW_OFTEN * texts, HOW_OFTEN * labels
+params = dict(embedding_size=8, hidden_size=HIDDEN_SIZE, batch_size=4, epochs=2)
+params |= dict(dropout=0.5)
 if sys.argv[1] == "busy":
     import random, keras
     keras.utils.set_random_seed(123)
@@ -125,14 +126,21 @@ fitted = RNNTextClassifier(**params, random_state=0).fit(texts, labels)
 digest = hashlib.sha256()
 for weight in fitted.model_.get_weights():
     digest.update(weight.tobytes())
-print(digest.hexdigest(), fitted.decision_function(texts).tobytes().hex())
+print(fitted.blend_.factors_.tolist(), digest.hexdigest())
+print(fitted.decision_function(texts).tobytes().hex())
 """
 
 
-def test_same_weights_in_every_process():
+@pytest.mark.parametrize(
+    ("hidden_size", "how_often"),
+    [(8, 1), (32, 16)],  # by the loop; by the kernel, with texts held out
+)
+def test_same_weights_in_every_process(hidden_size, how_often):
+    program = PROGRAM.replace("HIDDEN_SIZE", str(hidden_size))
+    program = program.replace("HOW_OFTEN", str(how_often))
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", PROGRAM, before],
+            [sys.executable, "-c", program, before],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
@@ -216,14 +224,23 @@ def fitted(request):
     ).fit(TEXTS, LABELS)
 
 
+@pytest.fixture(scope="module")
+def alone(fitted):
+    """Scores and representations of each text, asked for by itself."""
+    return [
+        np.concatenate([function([one]) for one in MANY_TEXTS])
+        for function in (fitted.decision_function, fitted.transform)
+    ]
+
+
 @settings(max_examples=25)
 @given(rows=st.lists(st.sampled_from(range(len(MANY_TEXTS))), min_size=1))
-def test_predictions_do_not_depend_on_the_rest_of_the_call(fitted, rows):
-    alone = np.concatenate([fitted.decision_function([one]) for one in MANY_TEXTS])
-    features = np.concatenate([fitted.transform([one]) for one in MANY_TEXTS])
+@example(rows=list(range(len(MANY_TEXTS))))
+def test_predictions_do_not_depend_on_the_rest_of_the_call(fitted, alone, rows):
+    scores, features = alone
     texts = [MANY_TEXTS[row] for row in rows]
     np.testing.assert_allclose(
-        fitted.decision_function(texts), alone[rows], rtol=0, atol=1e-6
+        fitted.decision_function(texts), scores[rows], rtol=0, atol=1e-6
     )
     np.testing.assert_allclose(
         fitted.transform(texts), features[rows], rtol=0, atol=1e-6
@@ -252,8 +269,8 @@ def test_predictions_in_many_batches_are_those_in_one(monkeypatch):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_number_of_threads_changes_no_bit():
-    texts, libraries = load_docstrings(return_X_y=True)
+def test_number_of_threads_changes_no_bit(every_docstring):
+    texts, libraries = every_docstring.data, every_docstring.target
     one, two = (fit_with_threads(n, texts[:2000], libraries[:2000]) for n in (1, 2))
     np.testing.assert_array_equal(weights(one), weights(two))
     np.testing.assert_array_equal(
@@ -276,6 +293,7 @@ def test_threads_that_overlap_leave_the_number_of_blas_threads_as_it_was():
         pytest.skip("a BLAS whose threads threadpoolctl cannot count, as Apple's")
     with threadpool_limits(2, user_api="blas"):
         before = numbers()
+        assert set(before) == {2}
         first, second = one_blas_thread(), one_blas_thread()
         first.__enter__()
         second.__enter__()

@@ -51,6 +51,17 @@ def test_offsets_own_all_ids(offsets):
         Sequences(np.array([5, 6, 7], np.uint8), np.array(offsets))
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16])
+def test_no_text_has_less_than_no_tokens(dtype):
+    ids = np.array([5, 6, 7], np.uint8)
+    with pytest.raises(ValueError, match="should not fall, as they do at text 1"):
+        Sequences(ids, np.array([0, 30_000, 3], dtype))
+    with pytest.raises(ValueError, match="should not fall, as they do at text 1"):
+        Sequences.from_lengths(ids, [30_000, -29_997])
+    with pytest.raises(ValueError, match="are empty"):
+        Sequences(ids, np.array([], dtype))
+
+
 @pytest.mark.parametrize("lengths", [[1, 0, 2], iter([1, 0, 2]), np.uint8([1, 0, 2])])
 def test_flat_ids_keep_their_type(lengths):
     sequences = Sequences.from_lengths(np.array([5, 6, 7], np.uint16), lengths)

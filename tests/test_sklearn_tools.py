@@ -14,7 +14,11 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import StackingClassifier, VotingClassifier
-from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.exceptions import (
+    FitFailedWarning,
+    NotFittedError,
+    UnsetMetadataPassedError,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
@@ -195,6 +199,16 @@ def epochs_trained(estimator, X, y):
     return estimator.n_iter_
 
 
+def test_a_search_warns_of_a_setting_that_diverges(docstrings):
+    learning_rates = {"learning_rate": [1e30, 0.05]}
+    search = GridSearchCV(classifier(clipnorm=None), learning_rates, cv=2)
+    with pytest.warns(FitFailedWarning, match="diverged"):
+        search.fit(*docstrings)
+    scores = search.cv_results_["mean_test_score"]
+    assert np.isnan(scores).tolist() == [True, False]
+    assert search.best_params_ == {"learning_rate": 0.05}
+
+
 def test_grid_search_over_callbacks(docstrings):
     grid = {"callbacks": [None, StopAtOnce, [StopAtOnce()]]}
     search = GridSearchCV(
@@ -241,7 +255,12 @@ def test_cross_val_predict_is_each_fold_fitted_alone(docstrings):
 
 def test_learning_curve(docstrings):
     sizes, train_scores, test_scores = learning_curve(
-        classifier(), *docstrings, train_sizes=[15, 120], cv=2, shuffle=True
+        classifier(),
+        *docstrings,
+        train_sizes=[15, 120],
+        cv=2,
+        shuffle=True,
+        random_state=0,
     )
     assert_array_equal(sizes, [15, 120])
     assert train_scores.shape == test_scores.shape == (2, 2)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from skrnn.threads import in_threads
+from skrnn.threads import in_threads, one_ahead
 
 N_THREADS = [1, 2, 5, 100]
 
@@ -18,6 +18,33 @@ def n_threads(request, monkeypatch):
 @pytest.mark.parametrize("n_items", [0, 1, 2, 30])
 def test_results_come_in_the_order_of_the_items(n_items, n_threads):
     assert list(in_threads(str, range(n_items))) == list(map(str, range(n_items)))
+
+
+def test_as_many_are_computed_at_a_time_as_there_are_threads(n_threads):
+    # Each waits until all threads have come to it.
+    together = threading.Barrier(n_threads)
+    assert len(list(in_threads(lambda _: together.wait(60), range(3 * n_threads)))) == (
+        3 * n_threads
+    )
+
+
+def test_the_next_is_made_while_one_is_computed():
+    made = threading.Semaphore(0)
+
+    def items():
+        for i in range(5):
+            made.release()
+            yield i
+        made.release()
+
+    def doubled(item):
+        # Its own, and the one after it or the end.
+        assert made.acquire(timeout=60)
+        if item == 0:
+            assert made.acquire(timeout=60)
+        return 2 * item
+
+    assert list(one_ahead(doubled, items())) == [0, 2, 4, 6, 8]
 
 
 def test_few_are_begun_ahead_of_their_turn(n_threads):

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skrnn import RNNTextClassifier, RNNTextRegressor
 from skrnn.sequences import Sequences
 from skrnn.tokenizer import Tokenizer
 
@@ -342,13 +343,20 @@ def test_truncate_names_the_part_cut(text, analyzer, truncate, max_length, token
     assert tokens_of(text, **params) == tokens
 
 
+def test_the_middle_of_a_long_text_is_cut_by_estimators_and_its_head_otherwise():
+    assert tokens_of("a b c d", max_length=2) == ["c", "d"]
+    for estimator in (RNNTextClassifier(), RNNTextRegressor()):
+        assert (estimator.max_length, estimator.truncate) == (600, "middle")
+
+
 @pytest.mark.parametrize("analyzer", ["word", "char", str.split])
 @pytest.mark.parametrize("truncate", ["head", "tail", "middle"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
 def test_the_most_tokens_may_be_of_a_narrow_type(dtype, truncate, analyzer):
     params = {"truncate": truncate}
     params |= {"tokenizer": analyzer} if callable(analyzer) else {"analyzer": analyzer}
     texts = [" ".join(map(chr, range(97 + i, 110 + i))) * 300 for i in range(3)]
+    texts += ["日本", "語"]
     plain = Tokenizer(max_length=100, **params)
     expected = plain.fit_transform(texts)
     cut = Tokenizer(max_length=dtype(100), **params).fit_transform(texts)
@@ -498,7 +506,11 @@ def test_max_features_counts_after_pruning():
         ({"token_pattern": "z"}, ["a"], "empty vocabulary.*`token_pattern`"),
         ({"min_df": 3}, ["a", "a", "b"], "After pruning, no terms remain"),
         ({"max_df": 0.5}, ["a", "a"], "After pruning, no terms remain"),
-        ({"min_df": 3, "max_df": 2}, ["a"] * 4, "max_df corresponds to < documents"),
+        (
+            {"min_df": 3, "max_df": 2},
+            ["a"] * 4,
+            "< documents than min_df: at most 2, and at least 3 of",
+        ),
     ],
 )
 def test_nothing_to_learn(params, texts, message):
@@ -561,10 +573,10 @@ def test_given_vocabulary_is_not_pruned():
 @pytest.mark.parametrize(
     ("vocabulary", "message"),
     [
-        ([], "empty vocabulary passed to fit"),
-        ({}, "empty vocabulary passed to fit"),
+        ([], "empty vocabulary: the vocabulary parameter should hold"),
+        ({}, "empty vocabulary: the vocabulary parameter should hold"),
         (["a", "b", "a"], "Duplicate term in vocabulary: 'a'"),
-        ({"a": 2, "b": 2}, "Vocabulary contains repeated indices"),
+        ({"a": 2, "b": 2}, "repeated indices: 2 is that of 'a' and 'b'"),
         ({"a": 0, "b": 1}, "Vocabulary of size 2 doesn't contain index 2"),
         ({"a": 2, "b": 4}, "Vocabulary of size 2 doesn't contain index 3"),
         (["a", 3], "vocabulary parameter must be str, got 3"),
@@ -653,7 +665,18 @@ def test_bad_parameters_are_named(name, value):
         Tokenizer(vocabulary=["a"], **{name: value}).transform(TEXTS)
 
 
-@pytest.mark.parametrize("parameter", [{"analyzer": "words"}, {"strip_accents": "uni"}])
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        {"analyzer": "words"},
+        {"strip_accents": "uni"},
+        {"truncate": "left"},
+        {"max_length": -1},
+        {"max_length": 2.5},
+        {"tokenizer": "split"},
+        {"token_pattern": 3},
+    ],
+)
 def test_bad_parameters_are_named_after_a_fit_and_without_one(parameter):
     (name,) = parameter
     with pytest.raises(ValueError, match=f"The '{name}' parameter"):
@@ -700,7 +723,7 @@ def test_texts_are_checked():
 def test_a_failed_fit_changes_nothing():
     tokenizer = Tokenizer().fit(TEXTS)
     before = dict(tokenizer.vocabulary_)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="empty vocabulary"):
         tokenizer.fit([""])
     assert tokenizer.vocabulary_ == before
 

@@ -91,9 +91,8 @@ def test_bad_vectors(embeddings, message):
         ("other 1 2\nfine 1 x\n", "no numbers in line 2 of .*vectors.txt"),
         ("fine 1 2\ndull 1\n", "differ in size"),
         ("fine 1 2\ndull 1 2 3\n", "differ in size"),
-        ("2 2\nfine\t1\t2\n", "parted by blanks, in line 2"),
         ("fine 1 2\ndull 1 inf\n", "finite numbers in line 2"),
-        ("fine\t1\t2\n", "parted by blanks, in line 1"),
+        ("2 2\nfine;1;2\n", "parted by blanks, in line 2"),
         ("fine,1,2\n", "parted by blanks, in line 1"),
     ],
 )
@@ -112,6 +111,22 @@ def test_file_of_vectors_with_a_byte_order_mark(tmp_path, header):
     place = list(fitted.tokenizer_.vocabulary_).index("fine") + 2
     vector = fitted.model_.encoder.embedding.vectors[place]
     np.testing.assert_allclose(vector, [1, 2], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "fine  1  2\ndull 3 4\n",
+        "fine\t1\t2\ndull\t3\t4\n",
+        "2  2\nfine\t1 2\ndull\t 3  4 \n",
+    ],
+)
+def test_blanks_may_be_several_or_tabs(tmp_path, lines):
+    path = tmp_path / "vectors.txt"
+    path.write_text(lines)
+    fitted = classifier(embeddings=path).initialize(TEXTS, LABELS)
+    assert embedding_of(fitted, "fine").tolist() == [1, 2]
+    assert embedding_of(fitted, "dull").tolist() == [3, 4]
 
 
 def test_a_first_line_too_short_of_a_token_not_asked_for(tmp_path):
@@ -136,7 +151,8 @@ def test_tokens_with_blanks_in_a_file_are_passed_over(tmp_path):
 
 def test_vectors_of_the_largest_numbers_warn_of_nothing():
     texts, y = ["a good film", "a bad film"] * 8, [1, 0] * 8
-    classifier = RNNTextClassifier(embeddings={"good": [1e30, 2.0]}, hidden_size=4)
+    vectors = {"good": [1e30, 2.0]}
+    classifier = RNNTextClassifier(embeddings=vectors, hidden_size=4, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         classifier.fit(texts, y)

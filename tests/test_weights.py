@@ -46,6 +46,12 @@ def test_class_weight_of_a_multilabel_indicator(class_weight):
     assert_same_model(by_class, classifier().fit(TOPIC_TEXTS, MULTILABEL, weight))
 
 
+def test_the_column_of_a_wrong_class_weight_is_named():
+    by_label = [{0: 1.0, 1: 3.0}, {"1": 2.0}, {}]
+    with pytest.raises(ValueError, match=r"`class_weight\[1\]` has \['1'\]"):
+        classifier(class_weight=by_label).fit(TOPIC_TEXTS, MULTILABEL)
+
+
 def test_class_weight_of_labels_that_nobody_or_a_later_call_lacks():
     by_label = [{0: 1.0, 1: 3.0}, {1: 2.0}, {1: 4.0}]
     weighted = classifier(class_weight=by_label)
@@ -90,13 +96,20 @@ def test_class_weight_of_a_class_that_a_later_call_lacks():
     weighted = classifier(class_weight={"bad": 3.0})
     weighted.partial_fit(TEXTS, LABELS, classes=["bad", "good"])
     weighted.partial_fit(TEXTS[::2], LABELS[::2])
-    assert weighted.n_iter_ == 2
+    by_text = classifier()
+    weight = np.where(LABELS == "bad", 3.0, 1.0)
+    by_text.partial_fit(TEXTS, LABELS, ["bad", "good"], weight)
+    by_text.partial_fit(TEXTS[::2], LABELS[::2])
+    assert_same_model(weighted, by_text)
 
 
 def test_balanced_class_weight_of_a_class_that_a_warm_start_lacks():
     weighted = classifier(class_weight="balanced", warm_start=True)
     weighted.fit(TEXTS, LABELS).fit(TEXTS[::2], LABELS[::2])
-    assert weighted.n_iter_ == 4
+    # All weigh as much, each time.
+    plain = classifier(warm_start=True)
+    plain.fit(TEXTS, LABELS).fit(TEXTS[::2], LABELS[::2])
+    assert_same_model(weighted, plain)
 
 
 @pytest.mark.parametrize("params", [{}, {"class_weight": "balanced"}])
@@ -165,17 +178,44 @@ def test_estimators_that_hold_classifiers_know_a_class_of_weight_zero():
     assert "good" not in vote.predict(TEXTS)
 
 
+def test_a_first_call_has_texts_that_count():
+    # Their words would be all that is ever known.
+    fitted = classifier(class_weight={"odd": 0})
+    with pytest.raises(ValueError, match="leaves no text any weight"):
+        fitted.partial_fit(["odd"], ["odd"], classes=["bad", "good", "odd"])
+    assert not hasattr(fitted, "model_")
+
+
+def test_a_weight_that_single_precision_holds_as_zero_is_none():
+    texts, labels = [*TEXTS, "rare words"], [*LABELS, "good"]
+    weight = np.append(np.full(16, 1e60), 1.0)
+    fitted = classifier().fit(texts, labels, sample_weight=weight)
+    assert "rare" not in fitted.tokenizer_.vocabulary_
+    assert_same_model(fitted, classifier().fit(TEXTS, LABELS))
+    by_class = {"bad": 1e60, "good": 1.0}
+    fitted = classifier(class_weight=by_class).fit(["dull", "fine"] * 8, LABELS[::-1])
+    assert list(fitted.tokenizer_.vocabulary_) == ["dull"]
+
+
+def test_weights_that_vanish_in_a_call_of_partial_fit_are_named():
+    fitted = classifier(class_weight={"bad": 1e-20, "good": 1e-20})
+    with pytest.raises(ValueError, match="leaves no text any weight"):
+        fitted.partial_fit(TEXTS, LABELS, ["bad", "good"], np.full(16, 1e-30))
+    with pytest.raises(ValueError, match="float32 holds them as 0"):
+        fitted.partial_fit(TEXTS, LABELS, ["bad", "good"], np.full(16, 1e-50))
+
+
 def test_a_later_call_may_have_labels_of_no_weight_alone():
     fitted = classifier(class_weight={"odd": 0})
-    fitted.partial_fit(["odd"], ["odd"], classes=["bad", "good", "odd"])
-    assert fitted.n_iter_ == 0
-    before = fitted.partial_fit(TEXTS, LABELS).predict_proba(TEXTS)
+    before = fitted.partial_fit(
+        TEXTS, LABELS, classes=["bad", "good", "odd"]
+    ).predict_proba(TEXTS)
     fitted.partial_fit(TEXTS, ["odd"] * 16)
     np.testing.assert_array_equal(fitted.predict_proba(TEXTS), before)
     assert fitted.n_iter_ == 1
 
 
-@pytest.mark.parametrize("scale", [1.0, 2.0**-20, 2.0**20])
+@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20])
 def test_scale_of_the_weights_does_not_matter(scale):
     weight = np.tile([1.0, 2.0, 3.0, 4.0], 4)
     fitted = classifier().fit(TEXTS, LABELS, sample_weight=weight * scale)
@@ -204,7 +244,7 @@ def test_weights_count_between_calls_of_partial_fit():
 
 def test_weights_too_large_for_the_loss():
     fitted = classifier().fit(TEXTS, LABELS, [1e300] * 16)
-    with pytest.raises(ValueError, match="too large for dtype"):
+    with pytest.raises(ValueError, match="more than float32 holds"):
         fitted.partial_fit(TEXTS, LABELS, sample_weight=[1e300] * 16)
 
 

@@ -33,7 +33,10 @@ def check_estimator(estimator) -> TextEstimator:
     if not isinstance(estimator, TextEstimator):
         hint = ""
         if isinstance(estimator, Pipeline):
-            hint = " Pass the pipeline's step, such as `pipeline[-1]`."
+            hint = " Pass the pipeline's last step, `pipeline[-1]`"
+            if len(estimator) > 1:
+                hint += ", and texts as it gets them: `pipeline[:-1].transform(texts)`"
+            hint += "."
         elif isinstance(estimator, BaseSearchCV):
             hint = " Pass the search's `best_estimator_`."
         raise TypeError(

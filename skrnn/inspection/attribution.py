@@ -112,8 +112,8 @@ def explain(
         If a batch does not fit in memory; the message says what to lower.
 
     RuntimeError
-        In a process forked after TensorFlow was used, unless the compiled kernel
-        answers.
+        In a process forked after TensorFlow was used; by reading only where the
+        compiled kernel does not answer.
 
     Warns
     -----

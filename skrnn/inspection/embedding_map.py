@@ -19,13 +19,18 @@ from sklearn.manifold import TSNE
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
 
 from skrnn._unique import once_a_text
 from skrnn.inspection._checks import check_estimator, import_pyplot
 from skrnn.inspection._labels import drawable, place_labels
 from skrnn.inspection.words import word_vectors
 from skrnn.sequences import N_RESERVED_IDS, Sequences
+from skrnn.targets import check_present
 from skrnn.texts import check_texts
 
 _N_NEIGHBORS = 5
@@ -40,14 +45,14 @@ _COLORS = "cividis"
 class EmbeddingMapDisplay:
     """Words laid out by their vectors, coloured by the mean target of their texts.
 
-    Make one with `from_estimator`.
+    Make one with `from_estimator`, and draw it with `plot`.
 
     Parameters
     ----------
     words : list of str
         The words, the one in most texts first.
 
-    positions : ndarray of shape (n_words, 2), float64
+    positions : ndarray of shape (n_words, 2), float32
         Where they stand.
 
     counts : ndarray of shape (n_words,), int64
@@ -140,7 +145,7 @@ class EmbeddingMapDisplay:
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> Self:
-        """Lay out the words of an estimator's vocabulary.
+        """Lay out the words of an estimator's vocabulary; `plot` draws them.
 
         Parameters
         ----------
@@ -155,12 +160,14 @@ class EmbeddingMapDisplay:
             a classifier's labels.
 
         pos_label : label, default=None
-            Colour by the share of this label in `y`. None takes `y` as numbers, or,
+            Colour by the share of this label in `y`. It has to be given where `y` holds
+            labels of a classifier of more than two. None takes `y` as numbers, or,
             where it holds a classifier's two labels and these are not numbers,
-            ``classes_[1]``.
+            ``classes_[1]``. Numbers that are labels too are averaged as floats.
 
         n_words : int, default=1000
-            How many words to show: those of the vocabulary in most texts of `X`.
+            How many words to show: those of the vocabulary in most texts of `X`. Words
+            of which nothing was learned, whose vector is zero, are not shown.
 
         method : {"tsne", "pca"}, default="tsne"
             How directions become places: t-SNE of the cosines between the vectors
@@ -180,8 +187,8 @@ class EmbeddingMapDisplay:
         Raises
         ------
         ValueError
-            If `y` is not what `pos_label` says, fewer than two words of the
-            vocabulary are in `X`, all their vectors are the same, or
+            If `y` is not what `pos_label` says or lacks a value, fewer than two words
+            that were learned are in `X`, all their vectors are the same, or
             ``embedding_size=1``.
 
         TypeError
@@ -198,14 +205,16 @@ class EmbeddingMapDisplay:
         n_ids = N_RESERVED_IDS + len(tokenizer.vocabulary_)
         counts, sums = _count(tokenizer.transform(texts), y, n_ids)
         counts, sums = counts[N_RESERVED_IDS:], sums[N_RESERVED_IDS:]
-        chosen = np.argsort(-counts, kind="stable")[:n_words]
-        chosen = chosen[counts[chosen] > 0]
+        vectors = word_vectors(estimator)
+        order = np.argsort(-counts, kind="stable")
+        chosen = order[(counts > 0)[order] & vectors.any(axis=1)[order]][:n_words]
         if len(chosen) < 2:
             raise ValueError(
-                f"A map needs two words at least; of the vocabulary's "
-                f"{len(counts)}, {len(chosen)} are in X."
+                "A map needs two words at least of which something was learned; of the "
+                f"vocabulary's {len(counts)}, {np.count_nonzero(counts)} are in X, and "
+                f"{len(chosen)} of these have a vector that is not zero."
             )
-        vectors = word_vectors(estimator)[chosen]
+        vectors = vectors[chosen]
         if vectors.shape[1] < 2:
             raise ValueError(
                 "A map needs vectors of two numbers at least, and embedding_size is 1."
@@ -226,6 +235,10 @@ class EmbeddingMapDisplay:
             target_name=target_name,
         )
 
+    @validate_params(
+        {"n_labels": [Interval(Integral, 0, None, closed="left")]},
+        prefer_skip_nested_validation=True,
+    )
     def plot(self, ax=None, *, n_labels: int = 60) -> Self:
         """Draw the map.
 
@@ -249,6 +262,9 @@ class EmbeddingMapDisplay:
         ------
         ImportError
             If matplotlib is not installed.
+
+        ValueError
+            If `n_labels` is negative.
         """
         plt = import_pyplot()
         if ax is None:
@@ -326,21 +342,28 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
     """What to colour by, and what to call it."""
     if y is None:
         raise ValueError("y should be numbers or labels to colour by, got None.")
+    check_present(y, "y")
     y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
     if y.ndim != 1:
         raise ValueError(
             f"y should be one column, got an array of shape {y.shape}. Pass one "
-            "column of it, such as y[:, 0]."
+            "column of it."
         )
     # Truth values are numbers, but where they are what the classifier tells apart.
     numbers = "biuf"
     if is_classifier(estimator) and estimator.classes_.dtype.kind == "b":
         numbers = "iuf"
-    if pos_label is None and is_classifier(estimator) and y.dtype.kind not in numbers:
+    is_labels = is_classifier(estimator) and (
+        y.dtype.kind not in numbers or _are_class_numbers(estimator, y)
+    )
+    if pos_label is None and is_labels:
         if len(estimator.classes_) != 2:
             raise ValueError(
                 "With labels of more than two classes, pos_label has to name the one "
-                f"to colour by: one of {estimator.classes_.tolist()}."
+                f"to colour by: one of {estimator.classes_.tolist()}. Numbers to be "
+                "averaged are given as floats."
             )
         known = set(estimator.classes_.tolist())
         unknown = [one for one in dict.fromkeys(y.tolist()) if one not in known]
@@ -357,6 +380,20 @@ def _numbers(estimator, y, pos_label) -> tuple[np.ndarray, str]:
         return share, f"share of {_name(pos_label)}"
     y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     return y, "y"
+
+
+def _are_class_numbers(estimator, y: np.ndarray) -> bool:
+    """Whether integers are labels of more than two classes, whose means say nothing."""
+    classes = estimator.classes_
+    if (
+        not {classes.dtype.kind, y.dtype.kind} <= set("iu")
+        or len(classes) < 3
+        or estimator._target_encoder.kind_ == "multilabel"
+    ):
+        return False
+    found = np.unique(y)
+    # What a column of 0 and 1 says of each text has a mean.
+    return not np.isin(found, (0, 1)).all() and bool(np.isin(found, classes).all())
 
 
 def _name(label) -> str:

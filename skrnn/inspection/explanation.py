@@ -150,21 +150,16 @@ class Explanation:
 
     def _spans(self) -> list[tuple[int, int]]:
         """Where the tokens stand in the text; (0, 0) for all where that is unclear."""
-        for text in (self.text, self.text.lower()):
-            spans = []
-            stop = 0
-            for token in self.tokens:
-                # One blank stands for all that follow one another.
-                pattern = r"\s+" if token.isspace() else re.escape(token)
-                found = re.compile(pattern).search(text, stop)
-                if found is None or text[stop : found.start()].strip():
-                    break
-                stop = found.end()
-                spans.append(found.span())
-            if len(spans) == len(self.tokens) and len(text) == len(self.text):
-                return spans
-        # A tokenizer of the user's own, or one that strips accents.
-        return [(0, 0)] * len(self.tokens)
+        spans = _places(self.tokens, self.text)
+        if spans is not None:
+            return spans
+        spans = _places(self.tokens, self.text.lower())
+        if spans is None:
+            # A tokenizer of the user's own, or one that strips accents.
+            return [(0, 0)] * len(self.tokens)
+        # One character may be several in lower case.
+        edges = np.cumsum([0, *(len(one.lower()) for one in self.text)])
+        return [tuple(np.searchsorted(edges, span).tolist()) for span in spans]
 
     def plot(self, ax=None) -> Self:
         """Draw what the tokens did along the text.
@@ -226,6 +221,21 @@ class Explanation:
         object.__setattr__(self, "ax_", ax)
         object.__setattr__(self, "figure_", ax.figure)
         return self
+
+
+def _places(tokens: list[str], text: str) -> list[tuple[int, int]] | None:
+    """Where the tokens stand one after another, with blanks and signs between them."""
+    spans, stop = [], 0
+    for token in tokens:
+        # One blank stands for all that follow one another.
+        pattern = r"\s+" if token.isspace() else re.escape(token)
+        found = re.compile(pattern).search(text, stop)
+        # A `token_pattern` may leave signs out.
+        if found is None or any(map(str.isalnum, text[stop : found.start()])):
+            return None
+        stop = found.end()
+        spans.append(found.span())
+    return spans
 
 
 def _marked(shown: str, strength: float, score: str) -> str:

@@ -15,7 +15,7 @@ _HELD_OUT = "val_"
 class TrainingCurveDisplay:
     """Loss and metrics after every epoch, on texts learned from and held out.
 
-    Make one with `from_estimator`.
+    Make one with `from_estimator`, and draw it with `plot`.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class TrainingCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator) -> Self:
-        """Take the record of a fit.
+        """Take the record of a fit; `plot` draws it.
 
         Parameters
         ----------
@@ -117,7 +117,9 @@ class TrainingCurveDisplay:
             If matplotlib is not installed.
         """
         plt = import_pyplot()
-        names = [name for name in self.history if not name.startswith(_HELD_OUT)]
+        # A callback may add what there is of texts held out alone.
+        names = [name.removeprefix(_HELD_OUT) for name in self.history]
+        names = list(dict.fromkeys(names))
         if ax is None:
             ax = plt.subplots(
                 ncols=len(names),
@@ -125,14 +127,12 @@ class TrainingCurveDisplay:
                 figsize=(1.5 + 4.5 * len(names), 4),
                 layout="constrained",
             )[1]
-        self.axes_ = np.ravel(np.array(ax, dtype=object))
-        if len(self.axes_) != len(names):
+        ax = np.ravel(np.array(ax, dtype=object))
+        if len(ax) != len(names):
             raise ValueError(
-                f"There are {len(names)} curves to draw, {names}, but "
-                f"{len(self.axes_)} axes."
+                f"There are {len(names)} curves to draw, {names}, but {len(ax)} axes."
             )
-        self.figure_ = self.axes_[0].figure
-        self.lines_ = {}
+        self.axes_, self.figure_, self.lines_ = ax, ax[0].figure, {}
         dark, light = plt.colormaps["cividis"]([0.0, 0.75])
         for axes, name in zip(self.axes_, names, strict=True):
             self._draw(axes, name, label="learned from", color=dark, marker="o")

@@ -47,7 +47,8 @@ def nearest_words(estimator, word: str, n: int = 10) -> list[tuple[str, float]]:
         "Useless" finds "useless".
 
     n : int, default=10
-        How many words to give; fewer, where the vocabulary has fewer.
+        How many words to give; fewer, where the vocabulary has fewer of which
+        something was learned.
 
     Returns
     -------
@@ -58,7 +59,8 @@ def nearest_words(estimator, word: str, n: int = 10) -> list[tuple[str, float]]:
     Raises
     ------
     ValueError
-        If `word` is not one token or not in the vocabulary, or `n` is below 1.
+        If `word` is not one token or not in the vocabulary, if nothing was learned of
+        it, or `n` is below 1.
 
     TypeError
         If `estimator` is not one of skrnn's.
@@ -79,7 +81,12 @@ def nearest_words(estimator, word: str, n: int = 10) -> list[tuple[str, float]]:
         raise ValueError(f"{tokens[0]!r} is not in the vocabulary.{hint}")
     vectors = word_vectors(estimator)
     place = tokenizer.vocabulary_[tokens[0]] - N_RESERVED_IDS
+    if not vectors[place].any():
+        raise ValueError(
+            f"Nothing was learned of {tokens[0]!r}, whose vector is zero: no text that "
+            "the estimator was fitted on has it among others."
+        )
     cosines = vectors @ vectors[place]
     order = np.argsort(-cosines, kind="stable")
-    order = order[order != place][:n]
+    order = order[vectors.any(axis=1)[order] & (order != place)][:n]
     return [(vocabulary[i], float(cosines[i])) for i in order]

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from skrnn.native.binding import library_with, point, structure
-from skrnn.native.texts import Texts, as_read, point_at
+from skrnn.native.texts import Texts, as_read, check_ids, point_at
 
 _Repeats = structure("repeats", arrays="last_text:int32 bits:uint8")
 _Packed = structure(
@@ -50,11 +50,7 @@ class MarkedIds:
     """
 
     def __init__(self, ids, offsets, columns, *, n_ids: int):
-        if len(ids) and not 0 <= ids.min() <= ids.max() < n_ids:
-            raise ValueError(
-                f"Ids should be from 0 to {n_ids - 1}; they go from {ids.min()} to "
-                f"{ids.max()}."
-            )
+        check_ids(ids, n_ids=n_ids)
         self.ids = as_read(ids)
         self.offsets = offsets
         self.columns = columns

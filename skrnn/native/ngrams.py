@@ -41,7 +41,7 @@ SHARES = range(2**_SHARE_BITS)
 # Texts seldom have more different n-grams than one for so many of their tokens; where
 # they do, the table is doubled.
 _TOKENS_A_SLOT = 4
-_FEWEST_SLOTS = 16
+_FEWEST_SLOT_BITS = 5
 
 # In fewer it takes no longer to look through a text's n-grams for one that is there
 # already than to clear a mark for each n-gram known.
@@ -138,7 +138,7 @@ class KnownNGrams:
         """
         texts, held = self._texts(ids, offsets)
         expected = len(ids) // (_TOKENS_A_SLOT * len(SHARES))
-        slot_bits = max(expected, _FEWEST_SLOTS).bit_length()
+        slot_bits = max(expected.bit_length(), _FEWEST_SLOT_BITS)
         is_done = False
         while not is_done:
             counts = _Counts(n, _SHARE_BITS, share, slot_bits)

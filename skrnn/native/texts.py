@@ -20,6 +20,21 @@ def as_read(ids: np.ndarray) -> np.ndarray:
     return ids if ids.dtype in (np.uint8, np.uint16, np.int32) else ids.astype(np.int32)
 
 
+def check_ids(ids: np.ndarray, *, n_ids: int) -> None:
+    """Check that ids are some of so many.
+
+    Raises
+    ------
+    ValueError
+        If one is not from 0 to ``n_ids - 1``.
+    """
+    if len(ids) and not 0 <= ids.min() <= ids.max() < n_ids:
+        raise ValueError(
+            f"Ids should be from 0 to {n_ids - 1}; they go from {ids.min()} to "
+            f"{ids.max()}."
+        )
+
+
 def point_at(
     ids: np.ndarray, offsets: np.ndarray, *, n_ids: int, first_id: int = 0
 ) -> tuple[ctypes.Structure, list[np.ndarray]]:
@@ -43,10 +58,17 @@ def point_at(
     ------
     TypeError
         If the offsets are of another type.
+
+    ValueError
+        If they fall, or go beyond the ids.
     """
     ids = as_read(ids)
     if offsets.dtype not in (np.int32, np.int64):
         raise TypeError(f"`offsets` is {offsets.dtype} and not int32 or int64.")
+    if offsets[0] < 0 or offsets[-1] > len(ids) or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError(
+            f"`offsets` fall, or are not all from 0 to {len(ids)}, the number of ids."
+        )
     sizes = ids.itemsize, offsets.itemsize
     texts = Texts(len(offsets) - 1, n_ids, first_id, *sizes)
     return texts, point(texts, ids=ids, offsets=offsets)
