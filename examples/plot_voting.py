@@ -25,9 +25,9 @@ from skrnn.datasets import load_docstrings
 
 docstrings = load_docstrings()
 libraries = np.array(docstrings.target_names)[docstrings.target]
-n_texts = 6600
+n_texts = 6400
 X_train, X_test, y_train, y_test = train_test_split(
-    docstrings.data[:n_texts], libraries[:n_texts], train_size=1600, random_state=0
+    docstrings.data[:n_texts], libraries[:n_texts], train_size=0.25, random_state=0
 )
 print(f"{len(X_train):,} texts to learn from, {len(X_test):,} to test on")
 

@@ -84,7 +84,7 @@ def check_present(values, name: str) -> None:
     Raises
     ------
     ValueError
-        If one is missing, or masked.
+        If one is missing or masked, or they are no list and no array.
     """
     if np.ma.is_masked(values):
         raise ValueError(
@@ -94,11 +94,15 @@ def check_present(values, name: str) -> None:
     # Of very many numbers objects would take long, and much memory.
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         numbers = np.asarray(values)
+    if numbers is not None and not numbers.ndim:
+        raise ValueError(
+            f"Input {name} should be a list or an array, got {type(values).__name__}."
+        )
     if numbers is not None and numbers.dtype.kind in "biuf":
         missing = np.isnan(numbers)
     else:
         numbers = np.asarray(values, object)
-        missing = np.asarray(np.frompyfunc(is_missing, 1, 1)(numbers), bool)
+        missing = np.frompyfunc(is_missing, 1, 1)(numbers).astype(bool)
     if missing.any():
         first = tuple(map(int, np.argwhere(missing)[0]))
         position = first[0] if len(first) == 1 else first

@@ -191,9 +191,9 @@ def test_bad_labels(y, message):
         (np.ma.masked_equal([0.5, -999] * 8, -999), "Input y has masked entries"),
         ([1j] * 16, "Complex data not supported"),
         (None, "requires y to be passed, but the target y is None"),
-        ("good", "Singleton array"),
-        ({1.0, 2.0}, "Singleton array"),
-        ((one for one in STARS), "Singleton array"),
+        ("good", "Input y should be a list or an array, got str"),
+        ({1.0, 2.0}, "Input y should be a list or an array, got set"),
+        ((one for one in STARS), "a list or an array, got generator"),
     ],
 )
 def test_bad_values(y, message):
