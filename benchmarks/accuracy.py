@@ -113,7 +113,7 @@ def tfidf(seed):
     )
     grid = {
         "tfidfvectorizer__min_df": MIN_DF,
-        "logisticregression__C": [1, 10, 100],
+        "logisticregression__C": [1, 10, 100, 1000],
     }
     return GridSearchCV(steps, grid, cv=3)
 
@@ -126,13 +126,13 @@ def nbsvm(seed):
     )
     grid = {
         "countvectorizer__min_df": MIN_DF,
-        "nblogisticregression__C": [0.03, 0.3, 3],
+        "nblogisticregression__C": [0.03, 0.3, 3, 30],
     }
     return GridSearchCV(steps, grid, cv=3)
 
 
 def fasttext(seed):
-    grid = {"lr": [0.1, 0.25, 0.5, 1.0], "epoch": [5, 25]}
+    grid = {"lr": [0.05, 0.1, 0.25, 0.5, 1.0], "epoch": [5, 25, 100]}
     return GridSearchCV(FastTextClassifier(random_state=seed), grid, cv=3)
 
 
@@ -143,7 +143,7 @@ def tfidf_of_characters(seed):
     )
     grid = {
         "tfidfvectorizer__ngram_range": [(1, 3), (1, 5)],
-        "logisticregression__C": [1, 10, 100],
+        "logisticregression__C": [1, 10, 100, 1000],
     }
     return GridSearchCV(steps, grid, cv=3)
 
@@ -156,7 +156,10 @@ def ridge(seed):
     steps = make_pipeline(
         TfidfVectorizer(sublinear_tf=True, **NGRAMS), Ridge(solver="sparse_cg")
     )
-    grid = {"tfidfvectorizer__min_df": MIN_DF, "ridge__alpha": [0.1, 0.3, 1, 3]}
+    grid = {
+        "tfidfvectorizer__min_df": MIN_DF,
+        "ridge__alpha": [0.01, 0.03, 0.1, 0.3, 1, 3],
+    }
     return GridSearchCV(steps, grid, cv=3)
 
 
@@ -246,6 +249,15 @@ def figures_of_probabilities(probabilities, classes, y_test):
     }
 
 
+def at_edge(search):
+    """Parameters whose best value has none beyond it, so that it may lie further on."""
+    return [
+        name
+        for name, values in search.param_grid.items()
+        if len(values) > 2 and search.best_params_[name] in (values[0], values[-1])
+    ]
+
+
 def measure(make, seed, train, test):
     """Fit one model; figures, and for votes its probabilities or None."""
     model = make(seed)
@@ -270,6 +282,7 @@ def measure(make, seed, train, test):
     }
     if hasattr(model, "best_params_"):
         figures["best_params"] = model.best_params_
+        figures["at_edge"] = at_edge(model)
     if getattr(model, "blend_", None) is not None:
         figures["factors"] = model.blend_.factors_.tolist()
     return figures, probabilities
