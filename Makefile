@@ -65,11 +65,14 @@ clean:
 	rm -f skrnn/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What was compiled before would stay in place of what no longer compiles.
 $(VENV)/.installed: pyproject.toml setup.py $(KERNEL) | $(VENV)/pyvenv.cfg
+	rm -f skrnn/native/*.so
 	$(BIN)/python -m pip install --editable .
 	touch $@
 
 $(VENV)/.installed-%: pyproject.toml setup.py $(KERNEL) | $(VENV)/pyvenv.cfg
+	rm -f skrnn/native/*.so
 	$(BIN)/python -m pip install --editable '.[$*]'
 	touch $@
 

@@ -1,12 +1,15 @@
 """What the benchmarks share: turns, ratios, fresh processes, memory, the machine."""
 
+import contextlib
 import importlib
 import json
 import os
 import platform
 import re
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -115,6 +118,11 @@ def in_fresh_process(function, *arguments):
         return process.submit(function, *arguments).result()
 
 
+def can_measure_memory():
+    """Whether `peak_memory` can: Linux has what it reads."""
+    return Path("/proc/self/clear_refs").exists()
+
+
 def peak_memory(run):
     """Measure how far a call raises this process' memory at its highest, in bytes.
 
@@ -155,8 +163,32 @@ def machine():
         "scikit_learn": sklearn.__version__,
         "numpy": np.__version__,
         "skrnn": skrnn.__version__,
+        "commit": _commit(Path(skrnn.__file__).parent),
+        **_versions("scipy", "tensorflow", "jax", "torch", "skorch", "fasttext"),
         "kernels": KERNELS,
     }
+
+
+def _commit(folder):
+    """The state of the code that was measured, with a sign where it was changed."""
+    with contextlib.suppress(OSError):
+        told = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        return told.stdout.strip() or None
+    return None
+
+
+def _versions(*packages):
+    """Those of what is installed, whatever takes part."""
+    found = {}
+    for package in packages:
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def _processor():
@@ -195,4 +227,5 @@ def write_json(path, arguments, rows, **more):
         **more,
         "rows": rows,
     }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

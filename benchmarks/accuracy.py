@@ -520,8 +520,10 @@ def main():
             lines.write(json.dumps(rows[-1]) + "\n")
         print(json.dumps(row), flush=True)
 
+    out.parent.mkdir(parents=True, exist_ok=True)
     kept = Kept(out.with_suffix(".probabilities"))
-    for key, make, train, test in tasks(arguments):
+    # All at once, for a file may be missing that is wanted last.
+    for key, make, train, test in list(tasks(arguments)):
         if key["model"] == FASTTEXT and not find_spec("fasttext"):
             continue
         if key["model"] == THREE and _learns_from_all(key):

@@ -22,10 +22,10 @@ drops nothing, and with the three poolings and the dropout of the defaults.
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from _measuring import (
+    can_measure_memory,
     compare,
     compare_memory,
     in_fresh_process,
@@ -192,7 +192,7 @@ def main():
     )
     parser.add_argument("--json", help="file to write the figures to, as they come")
     arguments = parser.parse_args()
-    if "memory" in arguments.parts and not Path("/proc/self/clear_refs").exists():
+    if "memory" in arguments.parts and not can_measure_memory():
         parser.error("memory is measured on Linux only; name the other --parts")
 
     train, test = (

@@ -18,7 +18,14 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
-from _measuring import in_fresh_process, peak_memory, ratio, show_ratio, write_json
+from _measuring import (
+    can_measure_memory,
+    in_fresh_process,
+    peak_memory,
+    ratio,
+    show_ratio,
+    write_json,
+)
 
 from skrnn import RNNTextClassifier, Tokenizer
 from skrnn.datasets import fetch_imdb
@@ -148,6 +155,10 @@ def main():
     arguments = parser.parse_args()
 
     few, many = arguments.n_texts
+    if few >= many:
+        parser.error("--n-texts takes the smaller number first")
+    if not can_measure_memory():
+        parser.error("memory is measured on Linux only")
     sizes = tuple(map(int, arguments.size.split("/")))
     texts, targets = draw_texts(arguments.data_home, max(few, many))
     tokens = Tokenizer().fit_transform(texts[:10_000]).lengths.mean()

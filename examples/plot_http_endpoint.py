@@ -100,7 +100,13 @@ class Endpoint(BaseHTTPRequestHandler):
 # On 127.0.0.1 nobody but this machine can ask, and port 0 takes one that is free. Each
 # request has a thread of its own. Any number of threads may use one fitted estimator.
 
-server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+
+class Server(ThreadingHTTPServer):
+    # `server_close` is to wait for them.
+    daemon_threads = False
+
+
+server = Server(("127.0.0.1", 0), Endpoint)
 serving = Thread(target=server.serve_forever, daemon=True)
 serving.start()
 
@@ -162,7 +168,8 @@ for name, times in milliseconds.items():
     print(f"{name:21} half within {median:.1f} ms, 95 % within {slow:.1f} ms")
 
 # %%
-# `shutdown` lets the requests that are being answered finish, and takes no new ones.
+# `shutdown` takes no new requests, and `server_close` waits for those that are being
+# answered.
 
 server.shutdown()
 serving.join()

@@ -44,20 +44,18 @@ for size in sizes:
     print(f"{size:6,}: {row}")
 
 # %%
-# Two lines cross where their difference changes its sign; between two sizes it is
+# Two lines cross where their difference changes its sign, which chance alone may do
+# more than once where they run close together; between two sizes the difference is
 # taken to be straight in the size's logarithm.
 
 
-def crossing(one, other):
-    """Size at which `one` falls below `other` for good, and the error there."""
+def crossings(one, other):
+    """Sizes at which the lines cross, and the errors there."""
     gap = np.subtract(one, other)
-    falls = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
-    if not len(falls) or gap[-1] > 0:
-        return None
-    i = falls[-1]
-    share = gap[i] / (gap[i] - gap[i + 1])
-    size = np.exp((1 - share) * np.log(sizes[i]) + share * np.log(sizes[i + 1]))
-    return size, (1 - share) * one[i] + share * one[i + 1]
+    for i in np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0):
+        share = gap[i] / (gap[i] - gap[i + 1])
+        size = np.exp((1 - share) * np.log(sizes[i]) + share * np.log(sizes[i + 1]))
+        yield size, (1 - share) * one[i] + share * one[i + 1]
 
 
 figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -65,18 +63,21 @@ for name, color, marker in zip(
     models, ["#999999", "#d55e00", "#0072b2"], "os^", strict=True
 ):
     axes.plot(sizes, errors[name], color=color, marker=marker, label=name)
-cross = crossing(errors["network alone"], errors["TF-IDF of word pairs"])
-if cross is None:
-    print("The network alone and the linear model do not cross at these sizes.")
-else:
+found = list(crossings(errors["network alone"], errors["TF-IDF of word pairs"]))
+for at in found:
     axes.annotate(
-        f"they cross at about {round(cross[0], -1):,.0f}",
-        cross,
+        f"they cross at about {round(at[0], -1):,.0f}",
+        at,
         xytext=(0, 60),
         textcoords="offset points",
         ha="center",
         arrowprops={"arrowstyle": "->"},
     )
+ahead = min(list(models)[:2], key=lambda name: errors[name][-1])
+print(
+    f"The network alone and the linear model cross {len(found)} times; with most texts "
+    f"ahead: {ahead}."
+)
 axes.set(
     xscale="log",
     xticks=sizes,

@@ -52,19 +52,19 @@ def show_versions() -> None:
         # Not before the rest is printed: that they cannot be imported may be the bug.
         from skrnn._keras import keras
         from skrnn.implementation import sees_gpu
-        from skrnn.native import binding, embedding, gru, ngrams, words
+        from skrnn.native import adam, binding, embedding, gru, marks, ngrams, words
     except Exception as error:
         _show("Computing", {"backend": f"cannot be imported: {error}"})
         return
+    parts = (adam, embedding, marks, ngrams, words)
+    # A library of an older state of the code has some of them only.
+    missing = [one.__name__.split(".")[-1] for one in parts if one.LIBRARY is None]
     _show(
         "Computing",
         {
             "backend": keras.backend.backend(),
             "GPU": _yes_or_no(sees_gpu()),
-            # A library of an older state of the code has some of them only.
-            "compiled": _yes_or_no(
-                words.IS_COMPILED and ngrams.IS_COMPILED and bool(embedding.LIBRARY)
-            ),
+            "compiled": "no" if len(missing) == len(parts) else _all_but(missing),
             "kernels": ", ".join(gru.KERNELS) or "none",
             "threads": binding.n_threads(),
         },
@@ -80,6 +80,10 @@ def _version(package: str) -> str:
 
 def _yes_or_no(true: bool) -> str:
     return "yes" if true else "no"
+
+
+def _all_but(missing: list[str]) -> str:
+    return f"in part, without {', '.join(missing)}" if missing else "yes"
 
 
 def _show(title: str, rows: dict) -> None:

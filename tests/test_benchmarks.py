@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from test_datasets import write_archive
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -53,6 +55,51 @@ def test_benchmark_runs(tmp_path, script, options):
         if row["n_pairs"] == 1:
             of_medians = row["rival_seconds_median"] / row["side_seconds_median"]
             assert row["ratio_median"] == pytest.approx(of_medians)
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory, docstrings):
+    """A folder with a small archive in the layout of the film reviews'."""
+    texts, _ = docstrings
+    url = "http://www.imdb.com/title/tt0000000/usercomments\n"
+    files = {}
+    for part, label, some in [
+        ("train", "neg", texts[:20]),
+        ("train", "pos", texts[20:40]),
+        ("train", "unsup", texts[40:200]),
+        ("test", "neg", texts[200:220]),
+        ("test", "pos", texts[220:240]),
+    ]:
+        stars = {"neg": 2, "pos": 9, "unsup": 0}[label]
+        files |= {
+            f"{part}/{label}/{i}_{stars}.txt": text for i, text in enumerate(some)
+        }
+        files[f"{part}/urls_{label}.txt"] = url * len(some)
+    return write_archive(tmp_path_factory.mktemp("reviews"), files).parent
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="memory is measured by what Linux tells of it"
+)
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        ("imdb.py", "--sizes 4/4 --pairs 1 --memory-pairs 1"),
+        ("scaling.py", "--n-texts 300 600 --size 4/4 --pairs 1"),
+        ("tokenizing.py", "--rounds 1"),
+        ("precision.py", "--size 4/4 --epochs 1 --seeds 0"),
+    ],
+)
+def test_benchmark_of_film_reviews_runs(tmp_path, reviews, script, options):
+    file = tmp_path / "new folder" / "figures.json"
+    run(script, *options.split(), "--data-home", str(reviews), "--json", str(file))
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written["rows"]
+    assert written["machine"]["keras"]
+    for row in written["rows"]:
+        assert np.isfinite(
+            [one for one in row.values() if isinstance(one, float)]
+        ).all()
 
 
 @pytest.mark.skipif(

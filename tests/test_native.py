@@ -55,6 +55,7 @@ def test_a_kernel_is_there_where_it_can_be_compiled():
         ngrams.IS_COMPILED,
         marks.IS_COMPILED,
         embedding.LIBRARY,
+        adam.LIBRARY,
     )
     assert gru.fastest_kernel("float32") and all(others), (
         "Reinstall skrnn, and look at what the compiler says: pip install -v -e ."

@@ -26,7 +26,14 @@ def test_versions_and_kernels_are_shown(capsys):
 
 
 def test_what_was_not_compiled_is_shown(capsys, monkeypatch):
-    monkeypatch.setattr("skrnn.native.words.IS_COMPILED", False)
+    parts = ["adam", "embedding", "marks", "ngrams", "words"]
+    for part in parts:
+        with monkeypatch.context() as patched:
+            patched.setattr(f"skrnn.native.{part}.LIBRARY", None)
+            shown = printed(capsys)["compiled"]
+            assert shown == (f"in part, without {part}" if IS_COMPILED else "no")
+    for part in parts:
+        monkeypatch.setattr(f"skrnn.native.{part}.LIBRARY", None)
     monkeypatch.setattr("skrnn.native.gru.KERNELS", ())
     shown = printed(capsys)
     assert (shown["compiled"], shown["kernels"]) == ("no", "none")
