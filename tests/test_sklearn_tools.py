@@ -200,7 +200,7 @@ def epochs_trained(estimator, X, y):
 
 
 def test_a_search_warns_of_a_setting_that_diverges(docstrings):
-    learning_rates = {"learning_rate": [1e30, 0.05]}
+    learning_rates = {"learning_rate": [1e38, 0.05]}
     search = GridSearchCV(classifier(clipnorm=None), learning_rates, cv=2)
     with pytest.warns(FitFailedWarning, match="diverged"):
         search.fit(*docstrings)
