@@ -110,11 +110,11 @@ class Sequences:
                 f"they go from {first} to {last}."
             )
         # Not by differences, which have no sign where the offsets have none.
-        falls = np.flatnonzero(self.offsets[1:] < self.offsets[:-1])
-        if len(falls):
+        falls = self.offsets[1:] < self.offsets[:-1]
+        if falls.any():
             raise ValueError(
-                f"`offsets` should not fall, as they do at text {falls[0]}: no text "
-                "has less than 0 tokens."
+                f"`offsets` should not fall, as they do at text {falls.argmax()}: no "
+                "text has less than 0 tokens."
             )
 
     @classmethod

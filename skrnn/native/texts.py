@@ -28,7 +28,7 @@ def check_ids(ids: np.ndarray, *, n_ids: int) -> None:
     ValueError
         If one is not from 0 to ``n_ids - 1``.
     """
-    if len(ids) and not 0 <= ids.min() <= ids.max() < n_ids:
+    if len(ids) and (ids.max() >= n_ids or (ids.dtype.kind != "u" and ids.min() < 0)):
         raise ValueError(
             f"Ids should be from 0 to {n_ids - 1}; they go from {ids.min()} to "
             f"{ids.max()}."
