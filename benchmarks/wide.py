@@ -5,7 +5,7 @@
 FOLDER holds, or shall hold, ``aclImdb_v1.tar.gz``: 25,000 film reviews. Without it the
 texts are docstrings. The other side is such a model of `CountVectorizer`, `normalize`
 and `LogisticRegression`: words and pairs of them that stand in two texts, no more than
-ours knows, scaled by their log-count ratios. Its words are more, and it reads no
+ours may know, scaled by their log-count ratios. Its words are more, and it reads no
 signs. Memory is how far a fit raises that of a process that has done nothing yet but
 import everything and be given the texts.
 """

@@ -75,8 +75,8 @@ for at in found:
     )
 ahead = min(list(models)[:2], key=lambda name: errors[name][-1])
 print(
-    f"The network alone and the linear model cross {len(found)} times; with most texts "
-    f"ahead: {ahead}."
+    f"Crossings of network alone and linear model: {len(found)}; ahead with the most "
+    f"texts: {ahead}."
 )
 axes.set(
     xscale="log",

@@ -104,9 +104,8 @@ for name, model, X, y in [
     )
 
 # %%
-# It is then right about as often as it seems to be on the texts it learned from, and,
-# as the log loss below shows, less sure where it is wrong. But the network has lost a
-# third of its texts, which may cost as much accuracy. A stack wastes none: its second
+# The log loss below tells what that is worth, and accuracy what it costs: the network
+# has lost a third of its texts. A stack wastes none: its second
 # model learns from what networks fitted on two of three folds say of the third. It
 # sees the probabilities of both models, in place of representations and numbers, and
 # fits the network four times.

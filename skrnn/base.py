@@ -467,7 +467,7 @@ class TextEstimator(
             random_state=random_state,
             # Kept, so that a warm start holds out the same texts again.
             split_seed=random_state.randint(_MAX_SEED),
-            target_encoder=self._fit_target_encoder(y, weight, classes, whole=whole),
+            target_encoder=self._fit_target_encoder(y, weight, classes),
         )
 
     def _that_count(

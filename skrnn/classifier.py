@@ -495,9 +495,7 @@ callable, default="log_loss"
             classes=None if is_multilabel else target_encoder.classes_,
         )
 
-    def _fit_target_encoder(
-        self, y, sample_weight, classes, *, whole: bool
-    ) -> ClassEncoder:
+    def _fit_target_encoder(self, y, sample_weight, classes) -> ClassEncoder:
         return ClassEncoder(
             one_hot=self.loss != "log_loss" or self._smooths_labels,
             one_against_all=is_one_against_all(self.loss),

@@ -51,7 +51,7 @@ def encode(
     Returns
     -------
     ids, lengths : list of ndarray of int
-        The ids of a part's texts, end to end, and the number of each text.
+        The ids of a part's texts, end to end, and how many each text has.
     """
 
     def encode_any(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

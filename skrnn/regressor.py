@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_array
 
 from skrnn._keras import keras
 from skrnn.base import TextEstimator
+from skrnn.fitted import Fitted
 from skrnn.losses import check_loss_of_values
 from skrnn.parameters import documented
 from skrnn.target_encoders import ValueEncoder
@@ -201,18 +202,19 @@ class or callable, default="squared_error"
         y = super()._check_targets(y)
         return check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
 
-    def _fit_target_encoder(
-        self, y, sample_weight, classes, *, whole: bool
-    ) -> ValueEncoder:
-        encoder = ValueEncoder().fit(y, sample_weight)
-        if not whole and encoder.is_constant_.any():
+    def _fit_target_encoder(self, y, sample_weight, classes) -> ValueEncoder:
+        return ValueEncoder().fit(y, sample_weight)
+
+    def _begin(self, y, weight, classes, *, whole: bool) -> Fitted:
+        fitted = super()._begin(y, weight, classes, whole=whole)
+        if not whole and fitted.target_encoder.is_constant_.any():
             warnings.warn(
                 "All values of an output of `y` are the same in this first call, which "
                 "learns the scale of `y`: later values are taken to spread by about 1. "
                 "Begin anew with texts of different values.",
                 stacklevel=5,
             )
-        return encoder
+        return fitted
 
     def _strata(self, y):
         return None

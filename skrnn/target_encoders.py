@@ -128,8 +128,8 @@ class ClassEncoder(BaseEstimator):
         # NumPy would compare numbers with strings by turning them into strings.
         kinds = {np.asarray(labels).dtype.kind for labels in (y, self.classes_)}
         mixed = "U" in kinds and kinds & set("biuf")
-        if mixed or np.setdiff1d(y, self.classes_).size:
-            unknown = np.unique(y) if mixed else np.setdiff1d(y, self.classes_)
+        unknown = np.unique(y) if mixed else np.setdiff1d(y, self.classes_)
+        if unknown.size:
             raise ValueError(
                 f"`y` has classes not in `self.classes_`: {unknown}. `self.classes_` "
                 f"has {self.classes_}."

@@ -78,14 +78,24 @@ def reviews(tmp_path_factory, docstrings):
     return write_archive(tmp_path_factory.mktemp("reviews"), files).parent
 
 
-@pytest.mark.skipif(
+where_memory_is_measured = pytest.mark.skipif(
     sys.platform != "linux", reason="memory is measured by what Linux tells of it"
 )
+
+
 @pytest.mark.parametrize(
     ("script", "options"),
     [
-        ("imdb.py", "--sizes 4/4 --pairs 1 --memory-pairs 1"),
-        ("scaling.py", "--n-texts 300 600 --size 4/4 --pairs 1"),
+        pytest.param(
+            "imdb.py",
+            "--sizes 4/4 --pairs 1 --memory-pairs 1",
+            marks=where_memory_is_measured,
+        ),
+        pytest.param(
+            "scaling.py",
+            "--n-texts 300 600 --size 4/4 --pairs 1",
+            marks=where_memory_is_measured,
+        ),
         ("tokenizing.py", "--rounds 1"),
         ("precision.py", "--size 4/4 --epochs 1 --seeds 0"),
     ],
