@@ -171,6 +171,10 @@ def self_trained(seed):
     return SelfTraining(default(seed))
 
 
+def three_self_trained(seed):
+    return SelfTraining(three(seed))
+
+
 def alone(seed):
     return RNNTextClassifier(wide=False, random_state=seed)
 
@@ -193,6 +197,7 @@ def alone_values(seed):
 FASTTEXT = "fastText on pairs, tuned"
 SELF_TRAINED = "RNNTextClassifier(), self-trained on unlabelled reviews"
 THREE = "soft vote of three RNNTextClassifier()"
+THREE_SELF_TRAINED = f"{THREE}, self-trained on unlabelled reviews"
 CLASSIFIERS = {
     "TF-IDF + logistic regression, tuned": tfidf,
     "NB-SVM, tuned": nbsvm,
@@ -202,7 +207,13 @@ CLASSIFIERS = {
     THREE: three,
 }
 # With unlabelled reviews a model learns from those, too.
-OF_IMDB = {"imdb": CLASSIFIERS, "unlabelled": {SELF_TRAINED: self_trained}}
+OF_IMDB = {
+    "imdb": CLASSIFIERS,
+    "unlabelled": {
+        SELF_TRAINED: self_trained,
+        THREE_SELF_TRAINED: three_self_trained,
+    },
+}
 CLASSIFIERS_BY_CHARACTER = {
     "TF-IDF of characters + logistic regression, tuned": tfidf_of_characters,
     'RNNTextClassifier(analyzer="char")': default_of_characters,
@@ -222,7 +233,7 @@ SEEDS = {
 }
 ORDER = [
     *CLASSIFIERS,
-    SELF_TRAINED,
+    *OF_IMDB["unlabelled"],
     *CLASSIFIERS_BY_CHARACTER,
     PAIR,
     LOG_ODDS,
