@@ -74,8 +74,8 @@ callable, default="log_loss"
     class_weight : dict, list of dict, or "balanced", default=None
         Weights of the classes, by label; they multiply `sample_weight`.
         "balanced" gives every class the same total weight. A multilabel indicator
-        takes a list, one dict a column, or "balanced", which counts each column's
-        texts without their weights. See
+        takes a list with one dict per column, or "balanced", which counts each
+        column's texts without their weights. See
         `sklearn.utils.class_weight.compute_sample_weight`.
 
     Attributes
@@ -273,13 +273,13 @@ callable, default="log_loss"
             Labels, or a multilabel indicator.
 
         classes : array-like of shape (n_classes,), default=None
-            All labels of all calls, or for multilabel indicators one a column. Needed
-            in the first call only.
+            All labels of all calls, or for multilabel indicators one per column.
+            Needed in the first call only.
 
         sample_weight : array-like of shape (n_texts,), default=None
             What the loss of each text is multiplied by, beside its class' weight. A
-            text of weight 0 is left out; the first call needs others, for their words
-            are all that is ever known.
+            text of weight 0 is left out. The first call needs texts with a weight
+            above 0, for the vocabulary is made of their words alone.
 
         Returns
         -------

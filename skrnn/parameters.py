@@ -159,9 +159,9 @@ embeddings : "cooccurrence", mapping of str to array-like of shape (size,), path
 or None, default="cooccurrence"
     Vectors the embedding starts from, to be trained further. "cooccurrence" finds
     them in the texts: tokens that stand among like tokens start alike [3]_. Or
-    pre-trained ones: a token's vector, or a text file of GloVe's or word2vec's
-    format. These decide the embedding's size; tokens without one start at random.
-    None starts all at random.
+    pre-trained vectors: a mapping from tokens to vectors, or the path of a text file
+    in GloVe's or word2vec's format. These decide the embedding's size; tokens without
+    one start at random. None starts all at random.
 
 embedding_size : int, default=128
     Size of a token's vector. Not used with pre-trained `embeddings`.
@@ -270,7 +270,7 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
 
 early_stopping : bool, default=False
     Whether to hold out texts, stop when the loss on them no longer falls, and
-    go back to the weights it was lowest with. Set `epochs` too, to the most there
+    restore the weights that gave the lowest. Set `epochs` too, to the most there
     may be: of many texts "auto" takes 3, which leaves little to stop.
 
 validation_fraction : float in (0, 1), default=0.1
@@ -327,11 +327,11 @@ history_ : dict of str to list
     Loss, metrics and what `callbacks` add after each epoch, over consecutive warm
     starts and calls of `partial_fit`; names with ``"val_"`` are those of the texts held
     out. Values are floats, NaN for epochs in which one was not computed; a metric with
-    a value a class has a list for each epoch.
+    one value per class has a list for each epoch.
 
 best_epoch_ : int or None
-    With early stopping the epoch whose weights were kept, the one of the lowest
-    loss held out of the last `fit`, counted from 1; else None.
+    With early stopping the epoch whose weights were kept, that of the last `fit`
+    with the lowest loss on the texts held out, counted from 1; else None.
 
 n_iter_ : int
     Number of epochs run in all; early stopping may have gone back to the weights

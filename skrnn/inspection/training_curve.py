@@ -21,7 +21,7 @@ class TrainingCurveDisplay:
     ----------
     history : dict of str to array-like of shape (n_epochs,) or (n_epochs, n_classes)
         Loss and metrics by name; those of texts held out begin with ``"val_"``. Some
-        metrics have a value a class.
+        metrics have one value per class.
 
     best_epoch : int or None
         The epoch whose weights were kept, counted from 1, where early stopping
@@ -33,11 +33,11 @@ class TrainingCurveDisplay:
         What was drawn on.
 
     axes_ : ndarray of matplotlib Axes
-        One for the loss, and one a metric.
+        One for the loss, and one per metric.
 
     lines_ : dict of str to matplotlib Line2D, or a list of them
-        The curves, by the names of `history`; a list for a metric with a value a
-        class.
+        The curves, by the names of `history`; a list for a metric with one
+        value per class.
 
     Examples
     --------
