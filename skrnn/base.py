@@ -44,7 +44,7 @@ from skrnn.sequences import N_RESERVED_IDS, Sequences, positions_of
 from skrnn.shown import ShownBriefly
 from skrnn.targets import check_targets
 from skrnn.texts import check_texts
-from skrnn.threads import one_ahead
+from skrnn.threads import one_ahead, one_blas_thread
 from skrnn.tokenizer import Tokenizer
 from skrnn.training import train
 from skrnn.training_data import TrainingData, hold_out
@@ -556,7 +556,9 @@ class TextEstimator(
 
     def _fit_blend(self, model, kept_aside, of_wide) -> Blend:
         read, targets, weight = kept_aside
-        of_network = model.predict(read) if len(targets) else of_wide
+        # The factors are to hang on no number of threads.
+        with one_blas_thread():
+            of_network = model.predict(read) if len(targets) else of_wide
         columns = _columns(targets, model.head.units)
         blend = Blend(model.activation.__name__)
         return blend.fit(of_network, of_wide, columns, weight)

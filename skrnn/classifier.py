@@ -27,7 +27,7 @@ from skrnn.losses import (
 )
 from skrnn.parameters import documented
 from skrnn.target_encoders import ClassEncoder
-from skrnn.targets import check_present
+from skrnn.targets import check_present, of_fixed_width
 
 
 def _gives_probabilities(classifier) -> bool:
@@ -312,6 +312,7 @@ callable, default="log_loss"
                     f"{classes!r}."
                 )
             check_present(classes, "classes")
+            classes = of_fixed_width(classes)
         go_on = hasattr(self, "model_")
         if not go_on and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")

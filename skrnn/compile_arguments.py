@@ -51,8 +51,20 @@ def _to_config(value):
         return _State((type(value), vars(value)))
     if isinstance(value, (keras.optimizers.Optimizer, keras.metrics.Metric)):
         # A class that takes no name would number itself anew.
-        return _Config((type(value), _builtin(value.get_config()), value.name))
+        return _Config((_public(value), _builtin(value.get_config()), value.name))
     return value
+
+
+def _public(value) -> type:
+    """The class by which any backend makes such an object.
+
+    With PyTorch Keras' optimizers are of classes of its own, which load nowhere else.
+    """
+    return next(
+        kind
+        for kind in type(value).__mro__
+        if not kind.__module__.startswith("keras.src.backend.")
+    )
 
 
 def _builtin(value):

@@ -223,26 +223,17 @@ def differentiator(
     """
     if ON_TENSORFLOW:
 
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec((None, None, width), keras.config.floatx()),
-                tf.TensorSpec((), tf.int32),
-            ],
-            autograph=False,
-        )
-        def compiled(x, output):
+        def of_output(x, output):
             with tf.GradientTape() as tape:
                 tape.watch(x)
                 values = function(x)[:, output]
             return values, tape.gradient(values, x)
 
-        tracing = threading.Lock()
-        x_dtype = compiled.input_signature[0].dtype
+        of_x = tf.TensorSpec((None, None, width), keras.config.floatx())
+        compiled = _Traced(of_output, of_x, tf.TensorSpec((), tf.int32))
 
         def differentiate(x, output):
-            with tracing, gradients_forgotten():
-                run = compiled.get_concrete_function()
-            values, slopes = run(tf.constant(x, x_dtype), tf.constant(output))
+            values, slopes = compiled(tf.constant(x, of_x.dtype), tf.constant(output))
             return values.numpy(), slopes.numpy()
 
         return differentiate

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from skrnn._keras import keras
+
+
+class Records(keras.callbacks.History):
+    """What is logged of each epoch of one training, NaN where something is not.
+
+    Keras' own never forgets: one that a user gives to several fits has all of theirs,
+    and what is logged of some epochs alone stands there as if it were of the first.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        """See `keras.callbacks.Callback.on_epoch_end`."""
+        self.epoch.append(epoch)
+        logged = {name: [_to_list(value)] for name, value in (logs or {}).items()}
+        self.history = joined(self.history, logged)
+        self.model.history = self
+
 
 def joined(earlier: dict[str, list], later: dict[str, list]) -> dict[str, list]:
     """The records of some epochs, and behind them those of the epochs after.
@@ -27,6 +44,11 @@ def joined(earlier: dict[str, list], later: dict[str, list]) -> dict[str, list]:
         ]
         for name in {**earlier, **later}
     }
+
+
+def _to_list(value):
+    # Some metrics have one value per class; a callback's lists may have any form.
+    return value if isinstance(value, list) else np.asarray(value).tolist()
 
 
 def _unknown(like: list | None, n_epochs: int) -> list:

@@ -40,15 +40,23 @@ class StatefulModel(keras.Model):
     def put_back_on_error(self):
         """Undo what training has done when anything is raised."""
         self._check_compiled()
-        flags = self._trainable_flags()
-        state, step_size = self.get_state(), self.optimizer._learning_rate
-        arguments = without_variables(self.compile_arguments)
+        flags, state = self._trainable_flags(), self.get_state()
+        arguments, optimizer = self.compile_arguments, self.optimizer
+        step_size = optimizer._learning_rate
+        is_number = isinstance(step_size, keras.Variable)
+        # An optimizer takes no number in a schedule's place, so another is made then.
+        spare = without_variables(arguments) if is_number else None
         try:
             yield
         except BaseException:
-            if step_size is not self.optimizer._learning_rate:
-                # An optimizer takes no number in a schedule's place.
-                self.compile(**made_anew(arguments))
+            if optimizer._learning_rate is not step_size:
+                if is_number:
+                    arguments = made_anew(spare)
+                else:
+                    optimizer.learning_rate = step_size
+                self.compile(**arguments)
+            elif self.compile_arguments is not arguments:
+                self.compile(**arguments)
             self.set_trainable_flags(flags)
             self.set_state(state)
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from skrnn._keras import keras
-from skrnn.native.gru import fastest_kernel
+from skrnn.native.gru import training_kernel
 from skrnn.native_ops import native_backward, native_forward, native_sums
 from skrnn.pooling import RunningPool
 
@@ -72,8 +72,7 @@ class NativeGRU:
         """
         recurrent_bias, *learned = others
         padding = ops.cast(padding, "uint8")
-        kernel_of_steps = fastest_kernel(dtype) or fastest_kernel("float32")
-        options = {**self._options, "kernel": kernel_of_steps}
+        options = {**self._options, "kernel": training_kernel(dtype)}
         read = {
             "inputs": inputs,
             "padding": padding,

@@ -12,7 +12,7 @@ from skrnn.backend import uniform
 from skrnn.deferred import DeferredMoves
 from skrnn.memory import give_back, trim
 from skrnn.native.embedding import sum_rows
-from skrnn.native.gru import fastest_kernel
+from skrnn.native.gru import training_kernel
 from skrnn.native_layer import NativeLayer, joined
 from skrnn.native_losses import NativeLoss
 from skrnn.native_pooling import NativePooling
@@ -61,7 +61,7 @@ class NativeUpdates:
         self._penalized = []
 
         self._take([encoder.embedding.embeddings])
-        kernel = fastest_kernel(encoder.precision) or fastest_kernel("float32")
+        kernel = training_kernel(encoder.precision)
         self._levels = [
             [
                 (NativeLayer(layer, kernel), self._take(layer.ordered_weights))

@@ -13,6 +13,7 @@ from skrnn.backend import feed, gradients_forgotten
 from skrnn.batches import LengthSortedBatches
 from skrnn.compiled import differentiator, judge
 from skrnn.encoder import SequenceEncoder
+from skrnn.history import Records
 from skrnn.implementation import (
     choose_implementation,
     jit_compile,
@@ -221,7 +222,7 @@ class SequenceModel(StatefulModel):
         validation_data: tuple[Sequences, np.ndarray, np.ndarray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         **kwargs,
-    ) -> keras.callbacks.History:
+    ) -> Records:
         """Train on texts of like length; see `keras.Model.fit`.
 
         Parameters
@@ -263,7 +264,8 @@ class SequenceModel(StatefulModel):
 
         Returns
         -------
-        keras.callbacks.History
+        Records
+            Its ``history`` is a dict of str to list, a value an epoch.
 
         Raises
         ------
@@ -313,7 +315,8 @@ class SequenceModel(StatefulModel):
                     initial_epoch=initial_epoch,
                     validation_data=None if to_validate is None else feed(to_validate),
                     shuffle=False,
-                    callbacks=[reshuffle, *callbacks],
+                    # Last, for others add to what is logged.
+                    callbacks=[reshuffle, *callbacks, Records()],
                     **kwargs,
                 )
         finally:

@@ -42,6 +42,7 @@ def check_targets(y, estimator_name: str):
         )
     if not issparse(y):
         check_present(y, "y")
+        y = of_fixed_width(y)
     try:
         y = check_array(
             y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y"
@@ -68,6 +69,15 @@ def check_targets(y, estimator_name: str):
 
 def _n_columns(of_text) -> int:
     return len(of_text) if isinstance(of_text, (list, tuple)) else 1
+
+
+def of_fixed_width(labels):
+    """The same labels, those of NumPy's `StringDType` in the dtype that it infers.
+
+    Scikit-learn's checks do not know `StringDType`.
+    """
+    is_variable = getattr(getattr(labels, "dtype", None), "kind", None) == "T"
+    return np.array(labels.tolist()) if is_variable else labels
 
 
 def check_present(values, name: str) -> None:

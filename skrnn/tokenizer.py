@@ -230,7 +230,7 @@ class Tokenizer(
                 warnings.warn(
                     "Upper case characters found in vocabulary while 'lowercase' is "
                     "True. These entries will not be matched with any texts",
-                    stacklevel=2,
+                    stacklevel=3,
                 )
             sequences = self._encode_known(texts, vocabulary)
         self.vocabulary_ = vocabulary

@@ -123,20 +123,12 @@ def train(
     finally:
         for callback in callbacks:
             _make_portable(callback)
-    # A user's own `History` has those of earlier fits, too.
-    n_epochs = len(run.epoch)
-    history = {
-        name: values[max(len(values) - n_epochs, 0) :]
-        for name, values in run.history.items()
-    }
     best_epoch = None
     if stop is not None and stop.best is not None:
         # A callback that goes on from a backup begins at a later one.
         best_epoch = initial_epoch + run.epoch.index(stop.best_epoch) + 1
-    _check_finite(model, history, best_epoch, initial_epoch)
-    return {
-        name: [_to_list(value) for value in values] for name, values in history.items()
-    }, best_epoch
+    _check_finite(model, run.history, best_epoch, initial_epoch)
+    return run.history, best_epoch
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):
@@ -145,11 +137,6 @@ class _EarlyStopping(keras.callbacks.EarlyStopping):
     def get_monitor_value(self, logs):
         value = super().get_monitor_value(logs)
         return np.inf if np.isnan(value) else value
-
-
-def _to_list(value):
-    # Some metrics have a value a class; a callback's lists may have any form.
-    return value if isinstance(value, list) else np.asarray(value).tolist()
 
 
 def _check_finite(model, history, best_epoch: int | None, initial_epoch: int) -> None:

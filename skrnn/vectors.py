@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skrnn.cooccurrence import cooccurrence_vectors
-from skrnn.sequences import N_RESERVED_IDS, Sequences
+from skrnn.sequences import N_RESERVED_IDS, PADDING_ID, Sequences
 
 # Standard deviation of the numbers that co-occurrence gives: what did best on held-out
 # films of IMDB's training reviews (docs/trials.md).
@@ -113,6 +113,8 @@ def _matrix(
     scale = known.std(dtype=np.float64)
     matrix = random_state.normal(0.0, scale, (n_ids, known.shape[1]))
     matrix[list(vectors)] = known
+    # A large one would outweigh what holds the states where a text is padded.
+    matrix[PADDING_ID] = 0.0
     return matrix.astype(np.float32)
 
 

@@ -33,6 +33,7 @@ from skrnn import RNNTextClassifier
     [
         (["no", "yes"] * 8, ["no", "yes"]),
         (np.array(["no", "yes"] * 8, dtype=object), ["no", "yes"]),
+        (np.array(["no", "yes"] * 8, dtype=np.dtypes.StringDType()), ["no", "yes"]),
         (np.array([True, False] * 8), [False, True]),
         ([3, -7] * 8, [-7, 3]),
         (np.array([3, -7] * 8, dtype=np.int8), [-7, 3]),

@@ -194,3 +194,24 @@ def test_a_history_of_the_user_s_does_not_count():
     fitted.partial_fit(TEXTS, LABELS)
     assert fitted.n_iter_ == len(fitted.history_["loss"]) == 3
     assert fitted.history_["loss"][-1] == history.history["loss"][-1]
+
+
+def test_a_history_of_the_user_s_lends_no_names():
+    history = keras.callbacks.History()
+    fitted = classifier(epochs=2, callbacks=[history], early_stopping=True)
+    fitted.set_params(validation_fraction=0.25).fit(TEXTS, LABELS)
+    fitted.set_params(early_stopping=False).partial_fit(TEXTS, LABELS)
+    assert np.isfinite(fitted.history_["val_loss"]).tolist() == [True, True, False]
+    assert [*fitted.fit(TEXTS, LABELS).history_] == ["loss"]
+
+
+class LogsOddEpochs(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % 2:
+            logs["odd"] = float(epoch)
+
+
+def test_what_some_epochs_log_stands_at_these():
+    fitted = classifier(epochs=3, callbacks=[LogsOddEpochs()]).fit(TEXTS, LABELS)
+    fitted.partial_fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(fitted.history_["odd"], [np.nan, 1, np.nan, 3])

@@ -13,6 +13,7 @@ from corpus import (
     TOPICS,
     assert_same_model,
     classifier,
+    weights,
 )
 from scipy.special import softmax
 from sklearn.metrics import f1_score, log_loss
@@ -169,7 +170,43 @@ class Falls(keras.optimizers.schedules.LearningRateSchedule):
 
 def test_a_schedule_without_a_configuration_trains():
     fitted = classifier(learning_rate=Falls(), epochs=2).fit(TEXTS, LABELS)
-    assert np.isfinite(fitted.history_["loss"]).all()
+    fitted.partial_fit(TEXTS, LABELS)
+    fitted.set_params(warm_start=True).fit(TEXTS, LABELS)
+    assert np.isfinite(fitted.history_["loss"]).tolist() == [True] * 5
+
+
+class Breaks(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise InterruptedError
+
+
+class CompilesAgain(Breaks):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.compile(loss="mse", optimizer="sgd", run_eagerly=True)
+        super().on_epoch_end(epoch, logs)
+
+
+@pytest.mark.parametrize("callback", [Breaks, CompilesAgain])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"learning_rate": Falls()},
+        {"metrics": [NeedsOne], "metrics__value": 7.0},
+    ],
+)
+def test_errors_change_nothing_where_there_are_no_copies(params, callback):
+    params = {**params, "learning_rate_schedule": "linear", "warm_start": True}
+    failing, other = (classifier(**params).fit(TEXTS, LABELS) for _ in range(2))
+    for method in ("partial_fit", "fit"):
+        failing.set_params(callbacks=callback())
+        with pytest.raises(InterruptedError):
+            getattr(failing, method)(TEXTS, LABELS)
+        np.testing.assert_array_equal(weights(failing), weights(other))
+    failing.set_params(callbacks=None)
+    for one in (failing, other):
+        one.partial_fit(TEXTS, LABELS)
+    np.testing.assert_array_equal(weights(failing), weights(other))
+    assert failing.history_ == other.history_
 
 
 @pytest.mark.parametrize("name", ["loss", "val_accuracy"])

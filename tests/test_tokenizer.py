@@ -551,8 +551,10 @@ def test_given_set_is_sorted():
 def test_upper_case_in_a_given_vocabulary(lowercase):
     tokenizer = Tokenizer(vocabulary=["Fine", "dull"], lowercase=lowercase)
     if lowercase:
-        with pytest.warns(UserWarning, match="Upper case characters found in vocab"):
-            tokenizer.fit(["Fine"])
+        message = "Upper case characters found in vocab"
+        with pytest.warns(UserWarning, match=message) as caught:
+            tokenizer.fit_transform(["Fine"])
+        assert caught[0].filename == __file__
     else:
         tokenizer.fit(["Fine"])
     assert as_lists(tokenizer.transform(["Fine, dull"])) == [[2 - lowercase, 1, 3]]

@@ -149,6 +149,17 @@ def test_tokens_with_blanks_in_a_file_are_passed_over(tmp_path):
     assert embedding_of(fitted, "dull").tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("hidden_size", [50, 32])  # by the loop, by the kernel
+def test_large_vectors_leave_padding_without_effect(cell, hidden_size):
+    vectors = {"fine": [1e6, -1e6], "dull": [-1e6, 1e6]}
+    fitted = classifier(embeddings=vectors, cell=cell, hidden_size=hidden_size)
+    fitted.initialize(TEXTS, LABELS)
+    alone = fitted.decision_function(["fine"])
+    beside_a_long_text = fitted.decision_function(["fine", "dull " * 100])
+    np.testing.assert_allclose(beside_a_long_text[:1], alone, rtol=1e-5)
+
+
 def test_vectors_of_the_largest_numbers_warn_of_nothing():
     texts, y = ["a good film", "a bad film"] * 8, [1, 0] * 8
     vectors = {"good": [1e30, 2.0]}

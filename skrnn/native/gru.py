@@ -77,6 +77,14 @@ def fastest_kernel(precision: str) -> str | None:
     return of_precision[-1] if of_precision else None
 
 
+def training_kernel(precision: str) -> str | None:
+    """Name the kernel that trains in a precision, or in float32 where none does.
+
+    Parameters and what is returned are those of `fastest_kernel`.
+    """
+    return fastest_kernel(precision) or fastest_kernel("float32")
+
+
 def precision_of(kernel: str) -> str:
     """What a kernel's products are taken in, "float32" or "bfloat16"."""
     return _PRECISIONS[kernel]
