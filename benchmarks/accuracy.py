@@ -197,7 +197,7 @@ def alone_values(seed):
 FASTTEXT = "fastText on pairs, tuned"
 SELF_TRAINED = "RNNTextClassifier(), self-trained on unlabelled reviews"
 THREE = "soft vote of three RNNTextClassifier()"
-THREE_SELF_TRAINED = f"{THREE}, self-trained on unlabelled reviews"
+THREE_SELF_TRAINED = f"{THREE}, self-trained by their vote"
 CLASSIFIERS = {
     "TF-IDF + logistic regression, tuned": tfidf,
     "NB-SVM, tuned": nbsvm,

@@ -16,9 +16,14 @@ class Records(keras.callbacks.History):
 
     def on_epoch_end(self, epoch, logs=None):
         """See `keras.callbacks.Callback.on_epoch_end`."""
+        for name, value in (logs or {}).items():
+            value = _to_list(value)
+            values = self.history.setdefault(name, [])
+            values += _unknown([value], len(self.epoch) - len(values))
+            values.append(value)
         self.epoch.append(epoch)
-        logged = {name: [_to_list(value)] for name, value in (logs or {}).items()}
-        self.history = joined(self.history, logged)
+        for values in self.history.values():
+            values += _unknown(values, len(self.epoch) - len(values))
         self.model.history = self
 
 

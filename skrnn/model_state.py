@@ -41,22 +41,21 @@ class StatefulModel(keras.Model):
         """Undo what training has done when anything is raised."""
         self._check_compiled()
         flags, state = self._trainable_flags(), self.get_state()
-        arguments, optimizer = self.compile_arguments, self.optimizer
-        step_size = optimizer._learning_rate
-        is_number = isinstance(step_size, keras.Variable)
+        compiled = {**self.compile_arguments, "optimizer": self.optimizer}
+        step_size = self.optimizer._learning_rate
         # An optimizer takes no number in a schedule's place, so another is made then.
-        spare = without_variables(arguments) if is_number else None
+        is_number = isinstance(step_size, keras.Variable)
+        spare = without_variables({"optimizer": self.optimizer}) if is_number else {}
         try:
             yield
         except BaseException:
-            if optimizer._learning_rate is not step_size:
+            if compiled["optimizer"]._learning_rate is not step_size:
                 if is_number:
-                    arguments = made_anew(spare)
+                    compiled |= made_anew(spare)
                 else:
-                    optimizer.learning_rate = step_size
-                self.compile(**arguments)
-            elif self.compile_arguments is not arguments:
-                self.compile(**arguments)
+                    compiled["optimizer"].learning_rate = step_size
+            # A callback may have compiled it, too.
+            self.compile(**compiled)
             self.set_trainable_flags(flags)
             self.set_state(state)
             raise

@@ -159,6 +159,8 @@ class SequenceModel(StatefulModel):
             jit = False
         has_labels = self._config["activation"] == "sigmoid" and self.head.units > 1
         told = of_each_label(arguments) if has_labels else arguments
+        # Keras would keep those from before where there are none.
+        self._compile_metrics = None
         super().compile(**{"jit_compile": jit, **told})
         self._flags_when_traced = self._trainable_flags()
         self._judges, self.trained_natively = {}, False

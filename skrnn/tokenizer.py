@@ -169,6 +169,7 @@ class Tokenizer(
         self.max_length = max_length
         self.truncate = truncate
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Learn the vocabulary.
 
@@ -195,7 +196,7 @@ class Tokenizer(
             If `X` is something else than texts, or `tokenizer` gives tokens that are
             not `str`.
         """
-        self.fit_transform(X)
+        self._fit(X)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -220,6 +221,9 @@ class Tokenizer(
         ValueError, TypeError
             As `fit`.
         """
+        return self._fit(X)
+
+    def _fit(self, X) -> Sequences:
         texts = check_texts(X)
         self._warn_of_unused_parameters()
         if self.vocabulary is None:
@@ -230,7 +234,7 @@ class Tokenizer(
                 warnings.warn(
                     "Upper case characters found in vocabulary while 'lowercase' is "
                     "True. These entries will not be matched with any texts",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
             sequences = self._encode_known(texts, vocabulary)
         self.vocabulary_ = vocabulary
@@ -360,7 +364,7 @@ class Tokenizer(
             if getattr(self, name) is not None:
                 warnings.warn(
                     f"The parameter '{name}' will not be used since {reason}",
-                    stacklevel=4,
+                    stacklevel=5,
                 )
 
     def _learn(self, texts: list[str]) -> tuple[dict[str, int], Sequences]:

@@ -215,3 +215,16 @@ def test_what_some_epochs_log_stands_at_these():
     fitted = classifier(epochs=3, callbacks=[LogsOddEpochs()]).fit(TEXTS, LABELS)
     fitted.partial_fit(TEXTS, LABELS)
     np.testing.assert_array_equal(fitted.history_["odd"], [np.nan, 1, np.nan, 3])
+
+
+class WritesHistory(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.written = self.model.history.history
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.written.setdefault("number", []).append(float(epoch))
+
+
+def test_what_a_callback_writes_itself_stands_in_the_history():
+    fitted = classifier(epochs=3, callbacks=[WritesHistory()]).fit(TEXTS, LABELS)
+    assert fitted.history_["number"] == [0.0, 1.0, 2.0]

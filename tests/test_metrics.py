@@ -182,20 +182,42 @@ class Breaks(keras.callbacks.Callback):
 
 class CompilesAgain(Breaks):
     def on_epoch_end(self, epoch, logs=None):
-        self.model.compile(loss="mse", optimizer="sgd", run_eagerly=True)
+        self.model.compile(
+            loss="mse", optimizer="sgd", metrics=["mae"], run_eagerly=True
+        )
         super().on_epoch_end(epoch, logs)
 
 
-@pytest.mark.parametrize("callback", [Breaks, CompilesAgain])
+class SetsOptimizer(Breaks):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer = keras.optimizers.SGD()
+        super().on_epoch_end(epoch, logs)
+
+
+class SetsSchedule(Breaks):
+    def on_epoch_end(self, epoch, logs=None):
+        schedule = keras.optimizers.schedules.CosineDecay(0.01, 100)
+        self.model.optimizer.learning_rate = schedule
+        super().on_epoch_end(epoch, logs)
+
+
+@pytest.mark.parametrize(
+    "callback", [Breaks, CompilesAgain, SetsOptimizer, SetsSchedule]
+)
 @pytest.mark.parametrize(
     "params",
     [
         {"learning_rate": Falls()},
         {"metrics": [NeedsOne], "metrics__value": 7.0},
+        {
+            "metrics": [NeedsOne],
+            "metrics__value": 7.0,
+            "learning_rate_schedule": "constant",
+        },
     ],
 )
 def test_errors_change_nothing_where_there_are_no_copies(params, callback):
-    params = {**params, "learning_rate_schedule": "linear", "warm_start": True}
+    params = {"learning_rate_schedule": "linear", **params, "warm_start": True}
     failing, other = (classifier(**params).fit(TEXTS, LABELS) for _ in range(2))
     for method in ("partial_fit", "fit"):
         failing.set_params(callbacks=callback())

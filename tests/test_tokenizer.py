@@ -552,9 +552,10 @@ def test_upper_case_in_a_given_vocabulary(lowercase):
     tokenizer = Tokenizer(vocabulary=["Fine", "dull"], lowercase=lowercase)
     if lowercase:
         message = "Upper case characters found in vocab"
-        with pytest.warns(UserWarning, match=message) as caught:
-            tokenizer.fit_transform(["Fine"])
-        assert caught[0].filename == __file__
+        for method in (tokenizer.fit, tokenizer.fit_transform):
+            with pytest.warns(UserWarning, match=message) as caught:
+                method(["Fine"])
+            assert caught[0].filename == __file__
     else:
         tokenizer.fit(["Fine"])
     assert as_lists(tokenizer.transform(["Fine, dull"])) == [[2 - lowercase, 1, 3]]
