@@ -474,6 +474,7 @@ def draw(rows, path):
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    all_sizes = {row["size"] for row in rows if row["corpus"] == "imdb"}
     for model in ORDER:
         if model in (LOG_ODDS, THREE):
             continue  # their lines lie upon others
@@ -484,7 +485,9 @@ def draw(rows, path):
         if len(errors) > 1:
             sizes = sorted(errors)
             means = [np.mean(errors[size]) for size in sizes]
-            axes.plot(sizes, means, marker="o", label=model)
+            # A line over sizes that were left out would say something of those.
+            line = "-" if len(sizes) == len(all_sizes) else "none"
+            axes.plot(sizes, means, linestyle=line, marker="o", label=model)
     axes.set(
         xscale="log",
         xlabel="film reviews to learn from",
