@@ -16,8 +16,8 @@ from skrnn.variables import copy_of
 class StatefulModel(keras.Model):
     """A model whose state can be taken, and given back to it or to a copy.
 
-    A subclass has a `head`, keeps its `compile_arguments`, and builds its optimizer
-    when it is compiled.
+    A subclass has a `head`, keeps its `compile_arguments` and whether it was
+    `trained_natively`, and builds its optimizer when it is compiled.
     """
 
     def _check_compiled(self):
@@ -42,6 +42,7 @@ class StatefulModel(keras.Model):
         self._check_compiled()
         flags, state = self._trainable_flags(), self.get_state()
         compiled = {**self.compile_arguments, "optimizer": self.optimizer}
+        was_native = self.trained_natively
         step_size = self.optimizer._learning_rate
         # An optimizer takes no number in a schedule's place, so another is made then.
         is_number = isinstance(step_size, keras.Variable)
@@ -56,6 +57,7 @@ class StatefulModel(keras.Model):
                     compiled["optimizer"].learning_rate = step_size
             # A callback may have compiled it, too.
             self.compile(**compiled)
+            self.trained_natively = was_native
             self.set_trainable_flags(flags)
             self.set_state(state)
             raise

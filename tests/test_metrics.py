@@ -289,6 +289,10 @@ def test_weighted_metrics_that_need_arguments_are_refused_by_name(metric):
         classifier(compile__weighted_metrics=[metric]).fit(TEXTS, LABELS)
 
 
+@pytest.mark.skipif(
+    keras.__version__.startswith("3.13."),
+    reason="Keras 3.13 takes weighted metrics in a list alone",
+)
 def test_weighted_metrics_in_a_tuple_travel():
     metrics = (keras.metrics.AUC(name="area"),)
     fitted = classifier(compile__weighted_metrics=metrics, epochs=1).fit(TEXTS, LABELS)
