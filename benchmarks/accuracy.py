@@ -12,17 +12,15 @@ is a peer where it is installed: the extra "benchmark" has it.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from importlib.util import find_spec
-from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from _corpora import CORPORA, OF_CHARACTERS, OTHERS, read_corpus
 from _fasttext import FastTextClassifier
-from _measuring import machine
+from _lines import Lines
 from scipy.special import expit, logit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import VotingClassifier
@@ -520,21 +518,7 @@ def main():
     parser.add_argument("--models", nargs="+", help="only models with this in the name")
     arguments = parser.parse_args()
     out = Path(arguments.out)
-    rows = []
-    if out.exists():
-        lines = out.read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
-    name_of = itemgetter("corpus", "size", "seed", "model")
-    done = set(map(name_of, rows))
-
-    def write(row):
-        done.add(name_of(row))
-        rows.append({**row, "machine": machine()})
-        with out.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(rows[-1]) + "\n")
-        print(json.dumps(row), flush=True)
-
-    out.parent.mkdir(parents=True, exist_ok=True)
+    lines = Lines(out, ("corpus", "size", "seed", "model"))
     kept = Kept(out.with_suffix(".probabilities"))
     # All at once, for a file may be missing that is wanted last.
     for key, make, train, test in list(tasks(arguments)):
@@ -547,19 +531,19 @@ def main():
         )
         if _is_the_same_at_every_seed(key):
             key = {**key, "seed": 0}
-        if wanted and name_of(key) not in done:
+        if wanted and key not in lines:
             figures, probabilities = measure(make, key["seed"], train, test)
             # First, for a fit that has its line is not done again.
             if probabilities is not None:
                 kept[key] = probabilities
-            write({**key, **figures})
+            lines.add({**key, **figures})
         for name, figures in votes(key, kept, arguments.seeds, test[1]):
             row = {**key, "model": name, **figures}
-            if name_of(row) not in done:
-                write(row)
-    print(tables(rows))
+            if row not in lines:
+                lines.add(row)
+    print(tables(lines.rows))
     if arguments.figure:
-        draw(rows, arguments.figure)
+        draw(lines.rows, arguments.figure)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def test_benchmark_runs(tmp_path, script, options):
 def reviews(tmp_path_factory, docstrings):
     """A folder with a small archive in the layout of the film reviews'."""
     texts, _ = docstrings
-    url = "http://www.imdb.com/title/tt0000000/usercomments\n"
+    urls = [f"http://www.imdb.com/title/tt{i:07}/usercomments\n" for i in range(160)]
     files = {}
     for part, label, some in [
         ("train", "neg", texts[:20]),
@@ -74,7 +74,7 @@ def reviews(tmp_path_factory, docstrings):
         files |= {
             f"{part}/{label}/{i}_{stars}.txt": text for i, text in enumerate(some)
         }
-        files[f"{part}/urls_{label}.txt"] = url * len(some)
+        files[f"{part}/urls_{label}.txt"] = "".join(urls[: len(some)])
     return write_archive(tmp_path_factory.mktemp("reviews"), files).parent
 
 
@@ -154,3 +154,27 @@ def test_accuracy_goes_on_where_it_stopped(tmp_path, every_docstring):
     ]
     assert rows[-1]["seeds"] == [2, 1]
     assert "| RNNTextClassifier() | 2 | " in printed
+
+
+def test_techniques_are_held_against_the_defaults(tmp_path, reviews):
+    out = tmp_path / "techniques.jsonl"
+
+    def fit(*seeds):
+        options = "--sizes 20 --changes".split() + ["a hidden size of 128"]
+        parts = ["--parts", "network alone", "--seeds", *seeds]
+        files = ["--data-home", str(reviews), "--out", str(out)]
+        printed = run("techniques.py", *options, *parts, *files)
+        rows = map(json.loads, out.read_text(encoding="utf-8").splitlines())
+        return printed, list(rows)
+
+    _, first = fit("0")
+    changes = ["the defaults", "a hidden size of 128"]
+    assert [row["change"] for row in first] == changes
+    printed, rows = fit("0", "1")
+    assert rows[:2] == first
+    assert [(row["seed"], row["change"]) for row in rows[2:]] == [
+        (1, change) for change in changes
+    ]
+    losses = np.array([row["log_loss"] for row in rows]).reshape(2, 2)
+    (line,) = [line for line in printed.splitlines() if f"| {changes[1]} |" in line]
+    assert line.split(" | ")[-1].startswith(f"{np.diff(losses).mean():+.3f} ± ")
