@@ -15,7 +15,11 @@ class Lines:
         self._path, self._names = path, names
         path.parent.mkdir(parents=True, exist_ok=True)
         written = path.read_text(encoding="utf-8") if path.exists() else ""
-        self.rows = [json.loads(line) for line in written.splitlines()]
+        whole, end, torn = written.rpartition("\n")
+        if torn:
+            # A run was cut off within it.
+            path.write_text(whole + end, encoding="utf-8")
+        self.rows = [json.loads(line) for line in whole.splitlines()]
         self._done = {self._key(row) for row in self.rows}
 
     def _key(self, row):

@@ -145,6 +145,8 @@ def test_accuracy_goes_on_where_it_stopped(tmp_path, every_docstring):
         "TF-IDF + logistic regression, tuned",
         "RNNTextClassifier()",
     ]
+    with out.open("a", encoding="utf-8") as lines:
+        lines.write('{"corpus": "tr')  # as of a run that was killed
     printed, rows = fit(2, 1)
     assert rows[:2] == first
     # The linear model has learned from all texts: another seed would be no other fit.
@@ -160,7 +162,9 @@ def test_techniques_are_held_against_the_defaults(tmp_path, reviews):
     out = tmp_path / "techniques.jsonl"
 
     def fit(*seeds):
-        options = "--sizes 20 --changes".split() + ["a hidden size of 128"]
+        options = "--corpora imdb --sizes 20 --changes".split() + [
+            "a hidden size of 128"
+        ]
         parts = ["--parts", "network alone", "--seeds", *seeds]
         files = ["--data-home", str(reviews), "--out", str(out)]
         printed = run("techniques.py", *options, *parts, *files)
