@@ -71,7 +71,7 @@ def tasks(arguments):
     for corpus in arguments.corpora:
         if corpus in CORPORA:
             texts, _ = read_corpus(corpus, Path(folder or "."))
-            yield corpus, round(0.8 * len(texts[0])), texts, (ShuffleSplit, None)
+            yield corpus, 4 * len(texts[0]) // 5, texts, (ShuffleSplit, None)
 
 
 def measure(parameters, seed, size, data, parted):
