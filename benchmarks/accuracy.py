@@ -6,9 +6,10 @@ Every fit is one line of JSON in the file, and the probabilities it gave lie in 
 folder beside it, for the votes; a run that was cut off goes on where it stopped. At the
 end, tables of the means over the seeds, and with ``--figure`` error against size.
 ``_corpora.py`` says where the corpora are from. A seed draws the texts to learn from
-and starts the network. What is tested on is seen by no choice: the linear models choose
-by cross-validation of the texts they learn from, and ours take their defaults. fastText
-is a peer where it is installed: the extra "benchmark" has it.
+and starts the network. What is tested on is seen by no choice: the linear models and
+fastText choose by cross-validation of the texts they learn from, film reviews in folds
+of other films each, and ours take their defaults. fastText is a peer where it is
+installed: the extra "benchmark" has it.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, mean_absolute_error, r2_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer
 
@@ -113,7 +114,7 @@ def tfidf(seed):
         "tfidfvectorizer__min_df": MIN_DF,
         "logisticregression__C": [1, 10, 100, 1000],
     }
-    return GridSearchCV(steps, grid, cv=3)
+    return GridSearchCV(steps, grid)
 
 
 def nbsvm(seed):
@@ -126,12 +127,12 @@ def nbsvm(seed):
         "countvectorizer__min_df": MIN_DF,
         "nblogisticregression__C": [0.03, 0.3, 3, 30],
     }
-    return GridSearchCV(steps, grid, cv=3)
+    return GridSearchCV(steps, grid)
 
 
 def fasttext(seed):
     grid = {"lr": [0.05, 0.1, 0.25, 0.5, 1.0], "epoch": [5, 25, 100]}
-    return GridSearchCV(FastTextClassifier(random_state=seed), grid, cv=3)
+    return GridSearchCV(FastTextClassifier(random_state=seed), grid)
 
 
 def tfidf_of_characters(seed):
@@ -143,7 +144,7 @@ def tfidf_of_characters(seed):
         "tfidfvectorizer__ngram_range": [(1, 3), (1, 5)],
         "logisticregression__C": [1, 10, 100, 1000],
     }
-    return GridSearchCV(steps, grid, cv=3)
+    return GridSearchCV(steps, grid)
 
 
 def default_of_characters(seed):
@@ -158,7 +159,7 @@ def ridge(seed):
         "tfidfvectorizer__min_df": MIN_DF,
         "ridge__alpha": [0.01, 0.03, 0.1, 0.3, 1, 3],
     }
-    return GridSearchCV(steps, grid, cv=3)
+    return GridSearchCV(steps, grid)
 
 
 def default(seed):
@@ -267,9 +268,11 @@ def at_edge(search):
     ]
 
 
-def measure(make, seed, train, test):
+def measure(make, seed, train, test, folds):
     """Fit one model; figures, and for votes its probabilities or None."""
     model = make(seed)
+    if isinstance(model, GridSearchCV):
+        model.set_params(cv=folds)
     probabilities = None
     start = perf_counter()
     model.fit(*train)
@@ -297,12 +300,18 @@ def measure(make, seed, train, test):
     return figures, probabilities
 
 
-def subset(texts, y, size, seed):
-    """Draw texts; all of them, in their order, where the size is all."""
+def subset(reviews, size, seed):
+    """Draw texts, labels and films; all, in their order, where the size is all."""
+    texts, y, films = reviews.data, reviews.target, reviews.film
     if size >= len(texts):
-        return texts, y
+        return texts, y, films
     chosen = np.random.RandomState(seed).permutation(len(texts))[:size]
-    return [texts[i] for i in chosen], y[chosen]
+    return [texts[i] for i in chosen], y[chosen], films[chosen]
+
+
+def folds_by_film(splitter, y, films):
+    """Three folds, the reviews of a film all in one, since they share words."""
+    return list(splitter(3).split(y, y, films))
 
 
 class Kept:
@@ -338,7 +347,7 @@ def _is_the_same_at_every_seed(key):
 
 
 def tasks(arguments):
-    """Every fit to do: what names it, and how to do it."""
+    """Every fit to do: what names it, how to do it, and the folds of a grid."""
     if {*OF_IMDB, "stars"} & set(arguments.corpora):
         train, test = (
             fetch_imdb(subset=part, data_home=arguments.data_home)
@@ -352,7 +361,8 @@ def tasks(arguments):
             more = fetch_imdb(subset="unlabeled", data_home=arguments.data_home).data
         for size in arguments.sizes:
             for seed in arguments.seeds:
-                texts, y = subset(train.data, train.target, size, seed)
+                texts, y, films = subset(train, size, seed)
+                folds = folds_by_film(StratifiedGroupKFold, y, films)
                 drawn = [*texts, *more], np.append(y, np.full(len(more), -1))
                 for name, make in models.items():
                     yield (
@@ -360,8 +370,10 @@ def tasks(arguments):
                         make,
                         drawn,
                         (test.data, test.target),
+                        folds,
                     )
     if "stars" in arguments.corpora:
+        folds = folds_by_film(GroupKFold, train.stars, train.film)
         for seed in arguments.seeds:
             for name, make in REGRESSORS.items():
                 yield (
@@ -369,6 +381,7 @@ def tasks(arguments):
                     make,
                     (train.data, train.stars),
                     (test.data, test.stars),
+                    folds,
                 )
     for corpus in (*CORPORA, *OTHERS):
         if corpus not in arguments.corpora:
@@ -387,6 +400,7 @@ def tasks(arguments):
                     make,
                     drawn,
                     test,
+                    3,
                 )
 
 
@@ -521,7 +535,7 @@ def main():
     lines = Lines(out, ("corpus", "size", "seed", "model"))
     kept = Kept(out.with_suffix(".probabilities"))
     # All at once, for a file may be missing that is wanted last.
-    for key, make, train, test in list(tasks(arguments)):
+    for key, make, train, test, folds in list(tasks(arguments)):
         if key["model"] == FASTTEXT and not find_spec("fasttext"):
             continue
         if key["model"] == THREE and _learns_from_all(key):
@@ -532,7 +546,7 @@ def main():
         if _is_the_same_at_every_seed(key):
             key = {**key, "seed": 0}
         if wanted and key not in lines:
-            figures, probabilities = measure(make, key["seed"], train, test)
+            figures, probabilities = measure(make, key["seed"], train, test, folds)
             # First, for a fit that has its line is not done again.
             if probabilities is not None:
                 kept[key] = probabilities
