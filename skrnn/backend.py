@@ -20,13 +20,16 @@ else:
 
 
 @contextlib.contextmanager
-def memory_errors_explained(what_to_do: str):
-    """Say what to do where a batch did not fit.
+def memory_errors_explained(what_to_do: str, what: str = "A batch of texts"):
+    """Say what to do where something did not fit.
 
     Parameters
     ----------
     what_to_do : str
-        A sentence, on what a batch's size depends on.
+        A sentence, on what its size depends on.
+
+    what : str, default="A batch of texts"
+        What it is.
 
     Raises
     ------
@@ -38,9 +41,7 @@ def memory_errors_explained(what_to_do: str):
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        raise MemoryError(
-            f"A batch of texts did not fit in memory. {what_to_do}"
-        ) from error
+        raise MemoryError(f"{what} did not fit in memory. {what_to_do}") from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:

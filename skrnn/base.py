@@ -69,6 +69,9 @@ _HOW_TO_SAVE_MEMORY = (
     "network."
 )
 
+# What to do where the network itself does not.
+_HOW_TO_SHRINK = "Lower `max_features`, `embedding_size` or `hidden_size`."
+
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
 
@@ -214,12 +217,20 @@ class TextEstimator(
         ValueError, TypeError
             If a parameter, a text or a target is not valid.
 
+        FileNotFoundError
+            If `embeddings` names a file that is not there.
+
+        MemoryError
+            If the network does not fit in memory; the message says what to lower.
+
         RuntimeError
             In a process forked from one that had used TensorFlow.
         """
+        self._validate_params()
         return self._fit(X, y, None, epochs=0)
 
     def _fit_whole(self, X, y, sample_weight) -> Self:
+        self._validate_params()
         return self._fit(
             X,
             y,
@@ -343,7 +354,6 @@ class TextEstimator(
         part learns from them too, the step size decays over them, and of their
         weights only the proportions matter.
         """
-        self._validate_params()
         refuse_forked_process()
         check_keras_objects(self)
         has_wide = whole and self._has_wide(go_on)
@@ -374,15 +384,17 @@ class TextEstimator(
         if whole:
             # `partial_fit` leaves both as they are.
             fitted.wide = fitted.blend = None
-        history, best_epoch = {"loss": []}, None
+        history, best_epoch = {"loss": []}, self.best_epoch_ if go_on else None
         if trains and has_wide:
             # TensorFlow keeps the memory that building and training take.
             fitted.wide, of_wide = self._fit_wide(fitted, sequences, to_weigh)
             give_back()
         if not go_on:
             # What stops training must not shape what the embedding starts from.
-            fitted.model = build(sequences[data.train] if early_stopping else sequences)
-            del build
+            seen = sequences[data.train] if early_stopping else sequences
+            with memory_errors_explained(_HOW_TO_SHRINK, "The network"):
+                fitted.model = build(seen)
+            del build, seen
         # Training needs the memory of all that the network does not read of long texts.
         del sequences
         if whole:
@@ -414,10 +426,13 @@ class TextEstimator(
                     del data, to_weigh
                     fitted.blend = blend or self._fit_blend(model, kept_aside, of_wide)
             fitted.trained_on = fingerprint if can_weigh else _MIXED
-        self.history_ = joined(self.history_ if go_on else {}, history)
-        self.n_iter_ = len(self.history_.get("loss", []))
-        self.best_epoch_ = best_epoch
-        vars(self).update(fitted.attributes())
+        history = joined(self.history_ if go_on else {}, history)
+        vars(self).update(
+            fitted.attributes(),
+            history_=history,
+            n_iter_=len(history.get("loss", [])),
+            best_epoch_=best_epoch,
+        )
         return self
 
     def _prepare(
@@ -557,7 +572,7 @@ class TextEstimator(
     def _fit_blend(self, model, kept_aside, of_wide) -> Blend:
         read, targets, weight = kept_aside
         # The factors are to hang on no number of threads.
-        with one_blas_thread():
+        with one_blas_thread(), memory_errors_explained(_HOW_TO_SAVE_MEMORY):
             of_network = model.predict(read) if len(targets) else of_wide
         columns = _columns(targets, model.head.units)
         blend = Blend(model.activation.__name__)

@@ -245,7 +245,8 @@ callable, default="log_loss"
             If `embeddings` names a file that is not there.
 
         MemoryError
-            If a batch does not fit in memory; the message says what to lower.
+            If a batch or the network does not fit in memory; the message says what
+            to lower.
 
         RuntimeError
             In a process forked from one that had used TensorFlow.
@@ -278,8 +279,8 @@ callable, default="log_loss"
 
         sample_weight : array-like of shape (n_texts,), default=None
             What the loss of each text is multiplied by, beside its class' weight. A
-            text of weight 0 is left out. The first call needs texts with a weight
-            above 0, for the vocabulary is made of their words alone.
+            text of weight 0 is left out, and its words are no part of the vocabulary;
+            one at least needs a weight above 0.
 
         Returns
         -------
@@ -299,7 +300,8 @@ callable, default="log_loss"
             If `embeddings` names a file that is not there.
 
         MemoryError
-            If a batch does not fit in memory; the message says what to lower.
+            If a batch or the network does not fit in memory; the message says what
+            to lower.
 
         RuntimeError
             In a process forked from one that had used TensorFlow.

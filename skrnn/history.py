@@ -26,6 +26,16 @@ class Records(keras.callbacks.History):
             values += _unknown(values, len(self.epoch) - len(values))
         self.model.history = self
 
+    def on_train_end(self, logs=None):
+        """See `keras.callbacks.Callback.on_train_end`."""
+        # Others may have written into it since the last epoch.
+        for name, values in self.history.items():
+            if not isinstance(values, list):
+                value = _to_list(values)
+                values = [*_unknown([value], len(self.epoch) - 1), value]
+            missing = _unknown(values, len(self.epoch) - len(values))
+            self.history[name] = [*values, *missing]
+
 
 def joined(earlier: dict[str, list], later: dict[str, list]) -> dict[str, list]:
     """The records of some epochs, and behind them those of the epochs after.

@@ -62,6 +62,14 @@ class StatefulModel(keras.Model):
             self.set_state(state)
             raise
 
+    def renew_optimizer(self) -> None:
+        """Forget all that the optimizer keeps of earlier updates but their number."""
+        optimizer, was_native = self.optimizer, self.trained_natively
+        new = made_anew(without_variables({"optimizer": optimizer}))
+        self.compile(**{**self.compile_arguments, **new})
+        self.optimizer._iterations.assign(optimizer._iterations)
+        self.trained_natively = was_native
+
     def _trainable_flags(self) -> tuple[bool, ...]:
         """Whether each layer is trained; a user may set that."""
         return tuple(layer.trainable for layer in self._flatten_layers())

@@ -286,10 +286,11 @@ n_iter_no_change : int, default=3
 warm_start : bool, default=False
     Whether `fit` goes on from the last fit's vocabulary, weights and optimizer.
     Parameters of these, `loss` and `metrics` among them, changed in between have no
-    effect then. With other texts, or after `partial_fit`, nothing is held out to weigh
-    the network: how much it counts stays as it was (0.15 to the wide part's 1.2 where
-    there was no wide part). With `early_stopping` the texts held out are then such as
-    an earlier fit may have learned from.
+    effect then. With other texts, labels or `validation_fraction`, or after
+    `partial_fit`, nothing is held out to weigh the network: how much it counts stays
+    as it was (0.15 to the wide part's 1.2 where there was no wide part). With
+    `early_stopping` the texts held out are then such as an earlier fit may have
+    learned from.
 
 random_state : int, RandomState instance, default=None
     Fixes the initial weights, the dropout, the shuffling and what is held out.

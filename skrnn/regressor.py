@@ -117,13 +117,15 @@ class or callable, default="squared_error"
             diverges. The estimator is then left as it was.
 
         TypeError
-            If a text is not a `str`, `y` is sparse, or a parameter is of a wrong type.
+            If a text is not a `str`, `y` is sparse and has several columns, or a
+            parameter is of a wrong type.
 
         FileNotFoundError
             If `embeddings` names a file that is not there.
 
         MemoryError
-            If a batch does not fit in memory; the message says what to lower.
+            If a batch or the network does not fit in memory; the message says what
+            to lower.
 
         RuntimeError
             In a process forked from one that had used TensorFlow.
@@ -148,7 +150,7 @@ class or callable, default="squared_error"
 
         sample_weight : array-like of shape (n_texts,), default=None
             What the loss of each text is multiplied by. A text of weight 0 is left
-            out.
+            out; one at least needs a weight above 0.
 
         Returns
         -------
@@ -159,8 +161,12 @@ class or callable, default="squared_error"
         ValueError, TypeError
             As in `fit`; or if `early_stopping` is on or `wide` is True.
 
+        FileNotFoundError
+            If `embeddings` names a file that is not there.
+
         MemoryError
-            If a batch does not fit in memory; the message says what to lower.
+            If a batch or the network does not fit in memory; the message says what
+            to lower.
 
         RuntimeError
             In a process forked from one that had used TensorFlow.

@@ -217,7 +217,7 @@ class ValueEncoder(BaseEstimator):
         constant output is 1.
 
     is_constant_ : ndarray of shape (n_outputs,), bool
-        Which outputs have a single value.
+        Which outputs have a single value, but for rounding.
 
     n_outputs_ : int
         Number of values a text.
@@ -244,8 +244,9 @@ class ValueEncoder(BaseEstimator):
         # In units of the span, since squares of the values may overflow or vanish.
         with np.errstate(over="ignore", invalid="ignore"):
             span = np.ptp(columns, axis=0)
-            # The rounding of a constant column's mean must be no value, and no scale.
-            self.is_constant_ = constant = span == 0
+            # What is left of a column by rounding must be no value, and no scale.
+            rounding = 10 * np.finfo(np.float64).eps * np.abs(columns).max(axis=0)
+            self.is_constant_ = constant = span <= rounding
             mean = np.average(columns, axis=0, weights=sample_weight)
             self.mean_ = np.where(constant, columns[0], mean)
             span = np.where(constant, 1.0, span)

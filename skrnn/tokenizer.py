@@ -411,7 +411,8 @@ class Tokenizer(
     def _analysis(self) -> Analysis:
         max_length, strips = self.max_length, self.strip_accents
         if (
-            self.analyzer not in ("word", "char")
+            not isinstance(self.lowercase, (bool, np.bool_))
+            or self.analyzer not in ("word", "char")
             or self.truncate not in ("head", "tail", "middle")
             or not (callable(strips) or strips in (None, "ascii", "unicode"))
             or not (self.tokenizer is None or callable(self.tokenizer))

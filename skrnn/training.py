@@ -128,6 +128,9 @@ def train(
         # A callback that goes on from a backup begins at a later one.
         best_epoch = initial_epoch + run.epoch.index(stop.best_epoch) + 1
     _check_finite(model, run.history, best_epoch, initial_epoch)
+    if not _all_finite(model.optimizer.variables):
+        # Early stopping has gone back from what left it behind.
+        model.renew_optimizer()
     return run.history, best_epoch
 
 
@@ -146,7 +149,7 @@ def _check_finite(model, history, best_epoch: int | None, initial_epoch: int) ->
         # What came after it was undone.
         losses = losses[: best_epoch - initial_epoch]
     # Checked where the backend holds them: copies could be a fit's highest memory.
-    if all(bool(ops.all(ops.isfinite(weight))) for weight in model.weights):
+    if _all_finite(model.weights):
         # A loss can be no number where its slope is one, as Poisson's below zero.
         of_held_out = [0.0] if best_epoch is None else history["val_loss"]
         if np.isfinite(losses[-1:]).all() and not np.isnan(of_held_out).all():
@@ -159,6 +162,10 @@ def _check_finite(model, history, best_epoch: int | None, initial_epoch: int) ->
         "`clipnorm`, look for extreme values in `y` or `sample_weight`, or take a "
         "`loss` that is a number for every score."
     )
+
+
+def _all_finite(variables) -> bool:
+    return all(bool(ops.all(ops.isfinite(one))) for one in variables)
 
 
 def _make_portable(callback: keras.callbacks.Callback) -> None:

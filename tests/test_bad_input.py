@@ -636,3 +636,11 @@ def test_a_batch_that_does_not_fit():
     with pytest.raises(MemoryError, match="Lower `batch_size` or `max_length`"):
         fitted.partial_fit(long_texts, LABELS)
     np.testing.assert_array_equal(weights(fitted), before)
+
+
+@pytest.mark.skipif(
+    overcommits(), reason="this system may promise memory that it does not have"
+)
+def test_a_network_that_does_not_fit():
+    with pytest.raises(MemoryError, match=r"The network did not fit.*`hidden_size`"):
+        classifier(hidden_size=10**7).initialize(TEXTS, LABELS)

@@ -146,6 +146,31 @@ def test_early_stopping_goes_back_from_a_divergence(epochs):
     )
 
 
+class Spoils(keras.callbacks.Callback):
+    """Makes the head's weights no numbers before an epoch."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.at:
+            self.model.head.kernel.assign(self.model.head.kernel * np.nan)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+def test_a_fit_that_went_back_from_a_divergence_can_go_on(optimizer):
+    fitted = classifier(
+        optimizer=optimizer, epochs=4, early_stopping=True, callbacks=Spoils(2)
+    )
+    fitted.set_params(validation_fraction=0.25).fit(TEXTS, LABELS)
+    assert fitted.best_epoch_ == 2
+    fitted.set_params(callbacks=None, early_stopping=False)
+    fitted.partial_fit(TEXTS, LABELS)
+    assert np.isfinite(fitted.predict_proba(TEXTS)).all()
+    assert np.isfinite(fitted.history_["loss"][-1])
+
+
 @pytest.mark.parametrize(
     ("labels", "fraction", "counts"),
     [

@@ -225,6 +225,20 @@ class WritesHistory(keras.callbacks.Callback):
         self.written.setdefault("number", []).append(float(epoch))
 
 
+class WritesAtTheEnd(keras.callbacks.Callback):
+    def on_train_end(self, logs=None):
+        self.model.history.history |= {"number": 0.9, "list": [0.8]}
+
+
+def test_what_a_callback_writes_at_the_end_stands_in_the_history():
+    fitted = classifier(epochs=2, callbacks=[WritesAtTheEnd()]).fit(TEXTS, LABELS)
+    fitted.set_params(callbacks=None).partial_fit(TEXTS, LABELS)
+    history = fitted.history_
+    assert len(history["loss"]) == 3
+    np.testing.assert_array_equal(history["number"], [np.nan, 0.9, np.nan])
+    np.testing.assert_array_equal(history["list"], [0.8, np.nan, np.nan])
+
+
 def test_what_a_callback_writes_itself_stands_in_the_history():
     fitted = classifier(epochs=3, callbacks=[WritesHistory()]).fit(TEXTS, LABELS)
     assert fitted.history_["number"] == [0.0, 1.0, 2.0]

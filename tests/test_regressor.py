@@ -256,6 +256,9 @@ def test_a_first_call_of_partial_fit_with_one_value_warns():
     with pytest.warns(UserWarning, match="later values are taken to spread by about 1"):
         regressor().partial_fit(TEXTS[:2], [300_000.0] * 2)
     with pytest.warns(UserWarning, match="All values of an output"):
+        # These differ by rounding alone.
+        regressor().partial_fit(TEXTS[:2], [0.3, 0.1 + 0.2])
+    with pytest.warns(UserWarning, match="All values of an output"):
         regressor().partial_fit(TEXTS, np.stack([STARS, 0 * STARS], axis=1))
     with pytest.warns(UserWarning, match="All values of an output"):
         regressor().initialize(TEXTS, np.zeros(16))

@@ -671,6 +671,7 @@ def test_bad_parameters_are_named(name, value):
 @pytest.mark.parametrize(
     "parameter",
     [
+        {"lowercase": "no"},
         {"analyzer": "words"},
         {"strip_accents": "uni"},
         {"truncate": "left"},

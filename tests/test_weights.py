@@ -186,6 +186,17 @@ def test_a_first_call_has_texts_that_count():
     assert not hasattr(fitted, "model_")
 
 
+def test_a_later_call_without_texts_that_count_leaves_all_as_it_was():
+    labels = [*LABELS[:-1], "odd"]
+    fitted = classifier(early_stopping=True, validation_fraction=0.3)
+    fitted.fit(TEXTS * 2, labels * 2)
+    before, best_epoch = weights(fitted), fitted.best_epoch_
+    fitted.set_params(early_stopping=False, class_weight={"odd": 0})
+    fitted.partial_fit(["odd"], ["odd"])
+    assert fitted.best_epoch_ == best_epoch
+    np.testing.assert_array_equal(weights(fitted), before)
+
+
 def test_a_weight_that_single_precision_holds_as_zero_is_none():
     texts, labels = [*TEXTS, "rare words"], [*LABELS, "good"]
     weight = np.append(np.full(16, 1e60), 1.0)
