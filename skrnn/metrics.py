@@ -48,12 +48,19 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
     Raises
     ------
     InvalidParameterError
-        If a metric is of classes where there are values, wants the numbers of classes,
-        compares probabilities with 0 and 1, or takes one of several columns for the
-        only right one where that is not so.
+        If a metric is scikit-learn's, is of classes where there are values, wants the
+        numbers of classes, compares probabilities with 0 and 1, or takes one of several
+        columns for the only right one where that is not so.
     """
     for argument, parameter in _PARAMETERS.items():
         for metric in keras.tree.flatten(arguments.get(argument)):
+            if getattr(metric, "__module__", "").startswith("sklearn."):
+                raise InvalidParameterError(
+                    f"The '{parameter}' parameter of {estimator} takes Keras' metrics, "
+                    "which see tensors. Got scikit-learn's "
+                    f"{getattr(metric, '__name__', metric)!r}: call that with what "
+                    "`predict` gives."
+                )
             name = _name_in_keras(metric)
             is_iou = name in ("iou", "meaniou")
             # Intersections over unions take class numbers, too, unless told otherwise.

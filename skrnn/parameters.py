@@ -60,7 +60,7 @@ CONSTRAINTS: dict = {
     ],
     "learning_rate_schedule": [StrOptions({"linear", "constant"})],
     "clipnorm": [Interval(Real, 0, None, closed="neither"), None],
-    "metrics": [str, list, tuple, None],
+    "metrics": [str, list, tuple, callable, keras.metrics.Metric, None],
     "callbacks": [list, tuple, dict, type, keras.callbacks.Callback, None],
     "epochs": [*_SIZE, StrOptions({"auto"})],
     "batch_size": _SIZE,
@@ -77,6 +77,7 @@ CONSTRAINTS: dict = {
 _CLASSES = {
     "optimizer": ("keras.optimizers.Optimizer", keras.optimizers.Optimizer),
     "loss": ("keras.losses.Loss", keras.losses.Loss),
+    "metrics": ("keras.metrics.Metric", keras.metrics.Metric),
     "callbacks": ("keras.callbacks.Callback", keras.callbacks.Callback),
 }
 
@@ -236,7 +237,7 @@ clipnorm : float, default=1.0
 """
 
 TRAINING = """\
-metrics : str, list or tuple, default=None
+metrics : str, `keras.metrics.Metric`, class, callable, list or tuple, default=None
     Metrics of Keras to follow while training, by name, as objects, or as classes,
     whose arguments are routed: ``metrics__0__name="f1"``. For a
     classifier they see a column of 0 and 1 for each class, one column for two

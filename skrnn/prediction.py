@@ -77,10 +77,19 @@ class Predictor:
 
         Raises
         ------
+        TypeError
+            If `x` is no `Sequences`.
+
         RuntimeError
             In a process forked from one that had used TensorFlow, unless the kernel
             answers.
         """
+        if not isinstance(x, Sequences):
+            raise TypeError(
+                "`x` should be Sequences, as `tokenizer_.transform` gives them and "
+                f"`cut` cuts them, got {type(x).__name__}. Call the model itself with "
+                "padded ids."
+            )
         if not self._is_native:
             refuse_forked_process()
         predict = self._predict

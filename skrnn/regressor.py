@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Self
 
@@ -19,6 +18,7 @@ from skrnn.fitted import Fitted
 from skrnn.losses import check_loss_of_values
 from skrnn.parameters import documented
 from skrnn.target_encoders import ValueEncoder
+from skrnn.warned import warn_user
 
 _LOSSES = {
     "squared_error": keras.losses.MeanSquaredError,
@@ -214,11 +214,10 @@ class or callable, default="squared_error"
     def _begin(self, y, weight, classes, *, whole: bool) -> Fitted:
         fitted = super()._begin(y, weight, classes, whole=whole)
         if not whole and fitted.target_encoder.is_constant_.any():
-            warnings.warn(
+            warn_user(
                 "All values of an output of `y` are the same in this first call, which "
                 "learns the scale of `y`: later values are taken to spread by about 1. "
-                "Begin anew with texts of different values.",
-                stacklevel=5,
+                "Begin anew with texts of different values."
             )
         return fitted
 

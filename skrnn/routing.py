@@ -17,6 +17,7 @@ from skrnn._keras import keras
 from skrnn.copies import check_copies, fresh_copy
 from skrnn.optimizers import OPTIMIZERS
 from skrnn.schedules import LinearDecay
+from skrnn.warned import warn_user
 
 _PATCHED_BY_SCIKERAS = (
     (keras.Model, "__reduce__"),
@@ -138,6 +139,15 @@ class RoutedEstimator(BaseEstimator):
         linear = self.learning_rate_schedule == "linear"
         return LinearDecay(highest) if linear else highest
 
+    def _warn_of_unused_parameters(self) -> None:
+        usual = inspect.signature(type(self)).parameters
+        for name in ("learning_rate", "clipnorm"):
+            if name in usual and getattr(self, name) not in (usual[name].default, None):
+                warn_user(
+                    f"The parameter '{name}' will not be used since 'optimizer' is an "
+                    "object, which has its own"
+                )
+
     def _clips(self, optimizer, given: dict) -> bool:
         """Whether an optimizer is told `clipnorm`."""
         if (
@@ -175,7 +185,9 @@ class RoutedEstimator(BaseEstimator):
         _refuse_what_nothing_takes(given, "metrics", self.metrics)
         _refuse_arguments_of_arguments(given)
         defaults = {f"loss__{name}": loss_arguments[name] for name in loss_arguments}
-        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
+        if isinstance(self.optimizer, keras.optimizers.Optimizer):
+            self._warn_of_unused_parameters()
+        else:
             defaults["optimizer__learning_rate"] = self._scheduled_learning_rate()
         optimizer = self.optimizer
         if isinstance(optimizer, str):

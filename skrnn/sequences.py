@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -257,7 +258,20 @@ class Sequences:
         Returns
         -------
         Sequences
+
+        Raises
+        ------
+        ValueError
+            If `max_length` is no whole number above 0, or `truncate` no such part.
         """
+        is_length = max_length is None or (
+            isinstance(max_length, Integral) and max_length > 0
+        )
+        if not is_length or truncate not in ("head", "tail", "middle"):
+            raise ValueError(
+                "`max_length` should be a whole number above 0 or None, and `truncate` "
+                f"'head', 'tail' or 'middle', got {max_length!r} and {truncate!r}."
+            )
         lengths = self.lengths
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
@@ -34,6 +33,7 @@ from skrnn.vocabulary import (
     numbered,
     numbers_of_texts,
 )
+from skrnn.warned import warn_user
 
 _RESERVED_TOKENS = ["[PAD]", "[UNK]"]
 
@@ -231,10 +231,9 @@ class Tokenizer(
         else:
             vocabulary = check_vocabulary(self.vocabulary)
             if self.lowercase and any(any(map(str.isupper, t)) for t in vocabulary):
-                warnings.warn(
+                warn_user(
                     "Upper case characters found in vocabulary while 'lowercase' is "
-                    "True. These entries will not be matched with any texts",
-                    stacklevel=4,
+                    "True. These entries will not be matched with any texts"
                 )
             sequences = self._encode_known(texts, vocabulary)
         self.vocabulary_ = vocabulary
@@ -285,14 +284,20 @@ class Tokenizer(
             If no vocabulary was learned or given.
 
         ValueError
-            If an id is none of the vocabulary's.
+            If an id is none of the vocabulary's, or a text's are no list of whole
+            numbers.
         """
         tokens = np.array([*_RESERVED_TOKENS, *self._known_vocabulary()], dtype=object)
 
         def tokens_of(ids):
             ids = np.asarray(ids)
-            if not ids.size:
+            if ids.ndim == 1 and not ids.size:
                 return tokens[:0]
+            if ids.ndim != 1 or ids.dtype.kind not in "iu":
+                raise ValueError(
+                    "`sequences` should hold a list of whole numbers for each text, "
+                    f"got {ids!r} for one."
+                )
             if not 0 <= ids.min() <= ids.max() < len(tokens):
                 raise ValueError(
                     f"ids should be from 0 to {len(tokens) - 1}, got {ids.min()} to "
@@ -362,10 +367,7 @@ class Tokenizer(
             return
         for name in unused:
             if getattr(self, name) is not None:
-                warnings.warn(
-                    f"The parameter '{name}' will not be used since {reason}",
-                    stacklevel=5,
-                )
+                warn_user(f"The parameter '{name}' will not be used since {reason}")
 
     def _learn(self, texts: list[str]) -> tuple[dict[str, int], Sequences]:
         within = numbers_of_texts(self.min_df, self.max_df, len(texts))

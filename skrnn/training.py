@@ -14,6 +14,14 @@ from skrnn.training_data import TrainingData
 
 ops = keras.ops
 
+# Keras' callbacks that set the step size; those of a user's own are met when they do.
+_OF_STEP_SIZE = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+
+_NEEDS_CONSTANT = (
+    "A callback that sets the step size needs learning_rate_schedule='constant', and "
+    "no schedule of Keras as `learning_rate` or inside `optimizer`."
+)
+
 
 def train(
     model: SequenceModel,
@@ -84,12 +92,19 @@ def train(
     MemoryError
         If a batch does not fit.
     """
+    has_schedule = not isinstance(model.optimizer._learning_rate, keras.Variable)
+    if has_schedule and any(isinstance(one, _OF_STEP_SIZE) for one in callbacks):
+        raise ValueError(_NEEDS_CONSTANT)
     if epochs == "auto":
         epochs = auto_epochs(data.read.lengths[data.train], batch_size)
     stop = None
     if early_stopping:
         stop = _EarlyStopping(
-            monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+            monitor="val_loss",
+            mode="min",
+            patience=patience,
+            restore_best_weights=True,
+            verbose=min(verbose, 1),
         )
         callbacks = [*callbacks, stop]
     try:
@@ -116,10 +131,7 @@ def train(
     except TypeError as error:
         if "LearningRateSchedule" not in str(error):
             raise
-        raise ValueError(
-            "A callback that sets the step size needs learning_rate_schedule='constant'"
-            ", and no schedule of Keras as `learning_rate` or inside `optimizer`."
-        ) from error
+        raise ValueError(_NEEDS_CONSTANT) from error
     finally:
         for callback in callbacks:
             _make_portable(callback)

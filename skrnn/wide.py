@@ -58,6 +58,12 @@ class WidePart:
         self.max_n = max_n
         self.of_classes = of_classes
 
+    def __repr__(self) -> str:
+        return (
+            f"WidePart(n_ids={self.n_ids}, max_n={self.max_n}, "
+            f"of_classes={self.of_classes})"
+        )
+
     def fit(
         self,
         sequences: Sequences,
@@ -248,6 +254,9 @@ class Blend:
 
     def __init__(self, activation: str):
         self.activation = activation
+
+    def __repr__(self) -> str:
+        return f"Blend({self.activation!r})"
 
     def fit(self, network, wide, targets, sample_weight) -> Blend:
         """Find the factors.

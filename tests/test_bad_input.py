@@ -2,6 +2,7 @@
 
 import copy
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from corpus import (
     weights,
 )
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNTextClassifier
 
@@ -384,11 +386,51 @@ def test_masks_that_hide_nothing_are_no_matter():
     classifier().fit(TEXTS, nothing, sample_weight=np.ma.ones(16))
 
 
+class CountsEpochs(keras.callbacks.Callback):
+    n_epochs = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.n_epochs += 1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"tokenizer": str.split, "token_pattern": "x"}, "'token_pattern' will not be"),
+        ({"vocabulary": ["Fine", "dull"]}, "Upper case characters found"),
+        ({"optimizer": keras.optimizers.SGD(0.1)}, "'learning_rate' will not be used"),
+    ],
+)
+def test_warnings_of_a_fit_point_at_its_caller(params, message):
+    estimator = classifier(**params)
+    model = make_pipeline(estimator)
+    for fit in (estimator.fit, estimator.initialize, model.fit):
+        with pytest.warns(UserWarning, match=message) as caught:
+            fit(TEXTS, LABELS)
+        assert {one.filename for one in caught} == {__file__}
+
+
+def test_an_optimizer_object_with_the_usual_step_size_beside_it():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        params = {"optimizer": keras.optimizers.SGD(0.1), "hidden_size": 4, "epochs": 1}
+        RNNTextClassifier(**params, embedding_size=4).fit(TEXTS, LABELS)
+
+
 def test_a_callback_that_sets_a_step_size_that_falls_by_itself():
     plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=9.0)
     params = {"callbacks": plateau, "epochs": 4}
-    with pytest.raises(ValueError, match="needs learning_rate_schedule='constant'"):
+    needs = "needs learning_rate_schedule='constant'"
+    with pytest.raises(ValueError, match=needs):
         classifier(**params, learning_rate_schedule="linear").fit(TEXTS, LABELS)
+    # Before anything is trained, whether it would ever set one or not.
+    never = keras.callbacks.ReduceLROnPlateau("loss", patience=9)
+    counts = CountsEpochs()
+    with pytest.raises(ValueError, match=needs):
+        classifier(
+            learning_rate_schedule="linear", callbacks=[never, counts], epochs=2
+        ).fit(TEXTS, LABELS)
+    assert counts.n_epochs == 0
     fitted = classifier(**params, learning_rate_schedule="constant").fit(TEXTS, LABELS)
     assert fitted.history_["learning_rate"][-1] < TINY["learning_rate"]
 

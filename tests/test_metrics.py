@@ -21,12 +21,24 @@ from sklearn.metrics import f1_score, log_loss
 from skrnn.inspection import TrainingCurveDisplay
 
 
+def share_of_ones(y_true, y_pred):
+    return keras.ops.mean(y_true)
+
+
+def test_scikit_learns_metrics_are_refused():
+    with pytest.raises(ValueError, match=r"'metrics' parameter .*scikit-learn's 'f1"):
+        classifier(metrics=[f1_score]).fit(TEXTS, LABELS)
+
+
 @pytest.mark.parametrize(
     ("params", "names"),
     [
         ({"metrics": "accuracy"}, {"accuracy"}),
         ({"metrics": ["accuracy", "auc"]}, {"accuracy", "auc"}),
         ({"metrics": [keras.metrics.AUC(name="area")]}, {"area"}),
+        ({"metrics": keras.metrics.AUC(name="area")}, {"area"}),
+        ({"metrics": keras.metrics.AUC, "metrics__name": "area"}, {"area"}),
+        ({"metrics": share_of_ones}, {"share_of_ones"}),
         ({"metrics": (keras.metrics.AUC(name="area"),)}, {"area"}),
         ({"metrics": [keras.metrics.AUC], "metrics__name": "area"}, {"area"}),
     ],

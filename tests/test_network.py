@@ -118,3 +118,12 @@ def test_names_do_not_count_the_fits_of_the_process():
         ]
 
     assert names() == names()
+
+
+def test_a_network_predicts_sequences():
+    fitted = classifier().fit(TEXTS, LABELS)
+    sequences = fitted.tokenizer_.transform(TEXTS)
+    for predict in (fitted.model_.predict, fitted.model_.represent):
+        assert len(predict(sequences)) == len(TEXTS)
+        with pytest.raises(TypeError, match=r"should be Sequences.*got ndarray"):
+            predict(sequences.padded())

@@ -89,6 +89,18 @@ def test_progress_bar_and_line_an_epoch():
     assert "\b" not in lines
 
 
+def test_early_stopping_says_where_it_went_back_to():
+    stops = ONE_FIT.replace(
+        "**params",
+        "**params | dict(verbose=1, epochs=9, learning_rate=3.0, early_stopping=True, "
+        "n_iter_no_change=1, validation_fraction=0.3)",
+    )
+    done = run(f"{stops}print(f'best: {{fitted.best_epoch_}}.')")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = re.search(r"Restoring model weights .* best epoch: (\d+\.)", done.stdout)
+    assert f"best: {said[1]}" in done.stdout
+
+
 def test_importing_the_package_imports_no_backend():
     done = run(
         "import skrnn, sys; skrnn.__version__; dir(skrnn);"

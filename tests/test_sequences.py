@@ -137,3 +137,13 @@ def test_many_texts_are_copied_some_at_a_time():
     sequences = Sequences.from_lists(lists)
     backwards = np.arange(len(lists))[::-1]
     assert [one.tolist() for one in sequences[backwards]] == lists[::-1]
+
+
+@pytest.mark.parametrize(
+    ("max_length", "truncate"), [(0, "head"), (2.5, "head"), (-1, "tail"), (3, "mid")]
+)
+def test_cuts_that_make_no_sense(max_length, truncate):
+    with pytest.raises(
+        ValueError, match="whole number above 0 or None, and `truncate`"
+    ):
+        Sequences.from_lists([[1, 2]]).cut(max_length, truncate)

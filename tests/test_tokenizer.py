@@ -794,3 +794,12 @@ def test_ids_of_no_token_are_refused(ids):
     ]
     with pytest.raises(ValueError, match="ids should be from 0 to 3"):
         tokenizer.inverse_transform([[2], ids])
+
+
+@pytest.mark.parametrize("sequences", [[2, 3], "abc", [[2.5]], [[[2], [3]]]])
+def test_ids_that_are_no_list_for_each_text(sequences):
+    tokenizer = Tokenizer().fit(["a b c d"])
+    with pytest.raises(
+        ValueError, match="should hold a list of whole numbers for each"
+    ):
+        tokenizer.inverse_transform(sequences)

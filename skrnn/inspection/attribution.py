@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -14,6 +13,7 @@ from skrnn.base import TextEstimator
 from skrnn.inspection._checks import check_estimator
 from skrnn.inspection.explanation import Explanation
 from skrnn.sequences import Sequences, kept_by_cut
+from skrnn.warned import warn_user
 
 # The beginnings of a text are scored so many tokens at a time, twice that at most.
 _TOKENS_A_CHUNK = 2**20
@@ -275,10 +275,9 @@ def _integrate_network(model, sequence, output: int) -> tuple[float, np.ndarray]
         if off <= most_off:
             break
         if n_points >= _MOST_POINTS:
-            warnings.warn(
+            warn_user(
                 f"The integrated gradients sum to {scores.sum():.4g}, where the "
-                f"network's score changed by {end - start:.4g}.",
-                stacklevel=5,
+                f"network's score changed by {end - start:.4g}."
             )
             break
         n_points *= 2
