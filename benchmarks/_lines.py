@@ -15,11 +15,13 @@ class Lines:
         self._path, self._names = path, names
         path.parent.mkdir(parents=True, exist_ok=True)
         written = path.read_text(encoding="utf-8") if path.exists() else ""
-        whole, end, torn = written.rpartition("\n")
-        if torn:
+        lines = written.splitlines()
+        if lines and not _is_whole(lines[-1]):
             # A run was cut off within it.
-            path.write_text(whole + end, encoding="utf-8")
-        self.rows = [json.loads(line) for line in whole.splitlines()]
+            del lines[-1]
+        if not written.endswith("\n"):
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        self.rows = [json.loads(line) for line in lines]
         self._done = {self._key(row) for row in self.rows}
 
     def _key(self, row):
@@ -35,3 +37,11 @@ class Lines:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
         print(json.dumps(row), flush=True)
+
+
+def _is_whole(line):
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return False
+    return True

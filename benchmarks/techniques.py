@@ -80,6 +80,8 @@ def measure(parameters, seed, size, data, parted):
     splitter, groups = parted
     split = splitter(1, test_size=0.2, random_state=seed)
     learned, scored = next(split.split(texts, groups=groups))
+    if len(learned) < size:
+        raise ValueError(f"size {size}: there are {len(learned)} texts to learn from.")
     learned = np.random.RandomState(seed).permutation(learned)[:size]
     classifier = RNNTextClassifier(random_state=seed, **parameters)
     start = perf_counter()

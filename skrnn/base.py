@@ -46,7 +46,7 @@ from skrnn.targets import check_targets
 from skrnn.texts import check_texts
 from skrnn.threads import one_ahead, one_blas_thread
 from skrnn.tokenizer import Tokenizer
-from skrnn.training import train
+from skrnn.training import check_step_size_is_free, train
 from skrnn.training_data import TrainingData, hold_out
 from skrnn.vectors import starting_vectors
 from skrnn.versions import Versioned
@@ -70,7 +70,10 @@ _HOW_TO_SAVE_MEMORY = (
 )
 
 # What to do where the network itself does not.
-_HOW_TO_SHRINK = "Lower `max_features`, `embedding_size` or `hidden_size`."
+_HOW_TO_SHRINK = (
+    "Lower `max_features`, `embedding_size` or `hidden_size`, or let the embedding "
+    "start at random: embeddings=None."
+)
 
 # Lengths of the wide part's n-grams.
 _MOST_IDS = {"word": 2, "char": 5}
@@ -134,7 +137,7 @@ class TextEstimator(
         learning_rate_schedule: str = "linear",
         clipnorm: float | None = 1.0,
         loss: str | keras.losses.Loss | type | Callable = "squared_error",
-        metrics: str | Sequence | None = None,
+        metrics: str | Callable | Sequence | None = None,
         callbacks: keras.callbacks.Callback | Sequence | dict | type | None = None,
         epochs: int | str = "auto",
         batch_size: int = 64,
@@ -369,8 +372,12 @@ class TextEstimator(
         )
         trains = bool(epochs) and data.weight.any()
         # First, for these may refuse what they are given.
-        build = None if go_on else self._network_builder(fitted)
         callbacks = self._build_callbacks() if trains else []
+        if go_on:
+            build = None
+            check_step_size_is_free(callbacks, fitted.model.optimizer)
+        else:
+            build = self._network_builder(fitted, callbacks)
         # On texts that it has learned from the network would count for too much.
         fingerprint = data.fingerprint()
         if whole:
@@ -578,12 +585,15 @@ class TextEstimator(
         blend = Blend(model.activation.__name__)
         return blend.fit(of_network, of_wide, columns, weight)
 
-    def _network_builder(self, fitted) -> Callable[[Sequences], SequenceModel]:
+    def _network_builder(
+        self, fitted, callbacks
+    ) -> Callable[[Sequences], SequenceModel]:
         """What builds the network from the texts as ids; all else is checked here."""
         target_encoder, random_state = fitted.target_encoder, fitted.random_state
         compile_arguments = self._compile_arguments(
             *self._loss_and_arguments(target_encoder)
         )
+        check_step_size_is_free(callbacks, compile_arguments["optimizer"])
         activation = self._activation(target_encoder)
         check_metrics(compile_arguments, activation, type(self).__name__)
         encoder = {

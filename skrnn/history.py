@@ -29,12 +29,13 @@ class Records(keras.callbacks.History):
     def on_train_end(self, logs=None):
         """See `keras.callbacks.Callback.on_train_end`."""
         # Others may have written into it since the last epoch.
+        n_epochs = len(self.epoch)
         for name, values in self.history.items():
+            values = _to_list(values)
             if not isinstance(values, list):
-                value = _to_list(values)
-                values = [*_unknown([value], len(self.epoch) - 1), value]
-            missing = _unknown(values, len(self.epoch) - len(values))
-            self.history[name] = [*values, *missing]
+                values = [*_unknown([values], n_epochs - 1), values]
+            missing = _unknown(values, n_epochs - len(values))
+            self.history[name] = [*values[:n_epochs], *missing]
 
 
 def joined(earlier: dict[str, list], later: dict[str, list]) -> dict[str, list]:

@@ -54,7 +54,7 @@ def check_metrics(arguments: Mapping, activation: str, estimator: str) -> None:
     """
     for argument, parameter in _PARAMETERS.items():
         for metric in keras.tree.flatten(arguments.get(argument)):
-            if getattr(metric, "__module__", "").startswith("sklearn."):
+            if (getattr(metric, "__module__", None) or "").startswith("sklearn."):
                 raise InvalidParameterError(
                     f"The '{parameter}' parameter of {estimator} takes Keras' metrics, "
                     "which see tensors. Got scikit-learn's "

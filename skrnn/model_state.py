@@ -63,11 +63,10 @@ class StatefulModel(keras.Model):
             raise
 
     def renew_optimizer(self) -> None:
-        """Forget all that the optimizer keeps of earlier updates but their number."""
-        optimizer, was_native = self.optimizer, self.trained_natively
-        new = made_anew(without_variables({"optimizer": optimizer}))
+        """Take an optimizer like the one there is, which knows of no update yet."""
+        was_native = self.trained_natively
+        new = made_anew(without_variables({"optimizer": self.optimizer}))
         self.compile(**{**self.compile_arguments, **new})
-        self.optimizer._iterations.assign(optimizer._iterations)
         self.trained_natively = was_native
 
     def _trainable_flags(self) -> tuple[bool, ...]:

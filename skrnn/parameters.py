@@ -223,7 +223,8 @@ optimizer : str, `keras.optimizers.Optimizer` or class, default="adam"
 
 learning_rate : float or `keras.optimizers.schedules.LearningRateSchedule`, \
 default=0.002
-    Step size, at its highest. Not used when `optimizer` is an instance.
+    Step size, at its highest. Not used when `optimizer` is an instance: another one
+    than usual is then warned of.
 
 learning_rate_schedule : {"linear", "constant"}, default="linear"
     How the step size follows the updates of a `fit`: "linear" lets it rise in the
@@ -239,12 +240,12 @@ clipnorm : float, default=1.0
 TRAINING = """\
 metrics : str, `keras.metrics.Metric`, class, callable, list or tuple, default=None
     Metrics of Keras to follow while training, by name, as objects, or as classes,
-    whose arguments are routed: ``metrics__0__name="f1"``. For a
-    classifier they see a column of 0 and 1 for each class, one column for two
-    classes, and the sigmoid or softmax of the scores; of several labels per text
-    "accuracy" is the share of all that are right, and of several classes the binary
-    metrics look at each column by itself. For a regressor they see standardized
-    values.
+    whose arguments are routed: ``metrics__name="f1"``, or ``metrics__0__name="f1"`` to
+    the first of a list. For a classifier they see a column of 0 and 1 for each class,
+    one column for two classes, and the sigmoid or softmax of the scores; of several
+    labels per text "accuracy" is the share of all that are right, and of several
+    classes the binary metrics look at each column by itself. For a regressor they see
+    standardized values.
 
 callbacks : `keras.callbacks.Callback`, list, tuple, dict or class, default=None
     Called by Keras while training. A class's arguments are routed:
@@ -300,7 +301,7 @@ random_state : int, RandomState instance, default=None
 
 verbose : int, default=0
     0 prints nothing, 1 a progress bar with the time left, 2 one line per
-    epoch.
+    epoch; with `early_stopping` both say which epoch's weights were gone back to.
 
 **routed : dict
     Parameters routed to Keras objects as scikeras does:

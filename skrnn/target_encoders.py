@@ -214,7 +214,7 @@ class ValueEncoder(BaseEstimator):
     ----------
     mean_, scale_ : ndarray of shape (n_outputs,), float64
         Weighted mean and standard deviation of the values; the scale of a
-        constant output is 1.
+        constant output is 1, or what rounding left of it if that is more.
 
     is_constant_ : ndarray of shape (n_outputs,), bool
         Which outputs have a single value, but for rounding.
@@ -249,10 +249,11 @@ class ValueEncoder(BaseEstimator):
             self.is_constant_ = constant = span <= rounding
             mean = np.average(columns, axis=0, weights=sample_weight)
             self.mean_ = np.where(constant, columns[0], mean)
+            of_constant = np.maximum(1.0, span)
             span = np.where(constant, 1.0, span)
             squares = ((columns - self.mean_) / span) ** 2
             variance = np.average(squares, axis=0, weights=sample_weight)
-            self.scale_ = np.where(constant, 1.0, span * np.sqrt(variance))
+            self.scale_ = np.where(constant, of_constant, span * np.sqrt(variance))
         if not np.isfinite([self.mean_, self.scale_]).all():
             raise ValueError(
                 "The values of `y` are too large, or too far apart, for their mean and "

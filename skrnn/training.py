@@ -14,7 +14,6 @@ from skrnn.training_data import TrainingData
 
 ops = keras.ops
 
-# Keras' callbacks that set the step size; those of a user's own are met when they do.
 _OF_STEP_SIZE = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
 
 _NEEDS_CONSTANT = (
@@ -92,9 +91,6 @@ def train(
     MemoryError
         If a batch does not fit.
     """
-    has_schedule = not isinstance(model.optimizer._learning_rate, keras.Variable)
-    if has_schedule and any(isinstance(one, _OF_STEP_SIZE) for one in callbacks):
-        raise ValueError(_NEEDS_CONSTANT)
     if epochs == "auto":
         epochs = auto_epochs(data.read.lengths[data.train], batch_size)
     stop = None
@@ -141,9 +137,34 @@ def train(
         best_epoch = initial_epoch + run.epoch.index(stop.best_epoch) + 1
     _check_finite(model, run.history, best_epoch, initial_epoch)
     if not _all_finite(model.optimizer.variables):
-        # Early stopping has gone back from what left it behind.
+        # Early stopping has gone back from what left it, or squares have overflowed.
         model.renew_optimizer()
     return run.history, best_epoch
+
+
+def check_step_size_is_free(
+    callbacks: list[keras.callbacks.Callback], optimizer: keras.optimizers.Optimizer
+) -> None:
+    """Check that no callback of Keras' sets a step size that a schedule gives.
+
+    Parameters
+    ----------
+    callbacks : list of keras.callbacks.Callback
+        Called while training. Those of other makers are met when they set it.
+
+    optimizer : keras.optimizers.Optimizer
+        What the network is compiled with.
+
+    Raises
+    ------
+    ValueError
+        If one does.
+    """
+    schedule = getattr(optimizer, "_learning_rate", None)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule) and any(
+        isinstance(one, _OF_STEP_SIZE) for one in callbacks
+    ):
+        raise ValueError(_NEEDS_CONSTANT)
 
 
 class _EarlyStopping(keras.callbacks.EarlyStopping):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from pathlib import Path
 
-import sklearn
-
-# `warnings.warn` takes such folders itself from Python 3.12 on.
-_PASSED_OVER = tuple(str(Path(file).parent) for file in (__file__, sklearn.__file__))
+# Packages that stand between a user's line and what is warned of.
+_PASSED_OVER = {"skrnn", "sklearn", "joblib"}
 
 
 def warn_user(message: str) -> None:
     """Warn, pointing at the last line that is neither ours nor scikit-learn's.
+
+    From Python 3.12 on `warnings.warn` can pass files over itself, by their paths.
 
     Parameters
     ----------
@@ -21,6 +20,10 @@ def warn_user(message: str) -> None:
         What a `UserWarning` says.
     """
     level, frame = 2, sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(_PASSED_OVER):
+    while frame.f_back and _package(frame) in _PASSED_OVER:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, stacklevel=level)
+
+
+def _package(frame) -> str:
+    return frame.f_globals.get("__name__", "").partition(".")[0]

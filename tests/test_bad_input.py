@@ -22,6 +22,8 @@ from corpus import (
     regressor,
     weights,
 )
+from sklearn.base import clone
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
@@ -403,7 +405,7 @@ class CountsEpochs(keras.callbacks.Callback):
 )
 def test_warnings_of_a_fit_point_at_its_caller(params, message):
     estimator = classifier(**params)
-    model = make_pipeline(estimator)
+    model = make_pipeline(VotingClassifier([("only", estimator)]))
     for fit in (estimator.fit, estimator.initialize, model.fit):
         with pytest.warns(UserWarning, match=message) as caught:
             fit(TEXTS, LABELS)
@@ -425,11 +427,13 @@ def test_a_callback_that_sets_a_step_size_that_falls_by_itself():
         classifier(**params, learning_rate_schedule="linear").fit(TEXTS, LABELS)
     # Before anything is trained, whether it would ever set one or not.
     never = keras.callbacks.ReduceLROnPlateau("loss", patience=9)
+    falling = classifier(learning_rate_schedule="linear", epochs=1)
+    falling.fit(TEXTS, LABELS)
     counts = CountsEpochs()
-    with pytest.raises(ValueError, match=needs):
-        classifier(
-            learning_rate_schedule="linear", callbacks=[never, counts], epochs=2
-        ).fit(TEXTS, LABELS)
+    falling.set_params(callbacks=[never, counts], warm_start=True)
+    for one in (falling, clone(falling)):
+        with pytest.raises(ValueError, match=needs):
+            one.fit(TEXTS, LABELS)
     assert counts.n_epochs == 0
     fitted = classifier(**params, learning_rate_schedule="constant").fit(TEXTS, LABELS)
     assert fitted.history_["learning_rate"][-1] < TINY["learning_rate"]
@@ -685,4 +689,4 @@ def test_a_batch_that_does_not_fit():
 )
 def test_a_network_that_does_not_fit():
     with pytest.raises(MemoryError, match=r"The network did not fit.*`hidden_size`"):
-        classifier(hidden_size=10**7).initialize(TEXTS, LABELS)
+        classifier(embedding_size=10**12, embeddings=None).initialize(TEXTS, LABELS)

@@ -182,3 +182,22 @@ def test_techniques_are_held_against_the_defaults(tmp_path, reviews):
     losses = np.array([row["log_loss"] for row in rows]).reshape(2, 2)
     (line,) = [line for line in printed.splitlines() if f"| {changes[1]} |" in line]
     assert line.split(" | ")[-1].startswith(f"{np.diff(losses).mean():+.3f} ± ")
+
+
+def test_rivals_choose_in_folds_of_other_films(tmp_path, reviews):
+    out = tmp_path / "accuracy.jsonl"
+    few = ["--sizes", "20", "--seeds", "0", "--models", "TF-IDF"]
+    where = ["--data-home", str(reviews), "--out", str(out)]
+    run("accuracy.py", "--corpora", "imdb", "stars", *few, *where)
+    rows = list(map(json.loads, out.read_text(encoding="utf-8").splitlines()))
+    assert [row["corpus"] for row in rows] == ["imdb", "stars"]
+    told = run(
+        "-c",
+        "import json, accuracy, numpy as np; "
+        "films = np.arange(60) % 12; y = np.arange(60) % 5 > 1; "
+        "splitters = accuracy.StratifiedGroupKFold, accuracy.GroupKFold; "
+        "folds = [accuracy.folds_by_film(one, y, films) for one in splitters]; "
+        "print(json.dumps([[bool(set(films[part]) & set(films[other])) "
+        "for part, other in three] for three in folds]))",
+    )
+    assert json.loads(told) == [[False] * 3] * 2

@@ -9,6 +9,7 @@ from corpus import (
     TOPIC_TEXTS,
     TOPICS,
     classifier,
+    weights,
 )
 from sklearn.metrics import log_loss
 
@@ -158,17 +159,27 @@ class Spoils(keras.callbacks.Callback):
             self.model.head.kernel.assign(self.model.head.kernel * np.nan)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_a_fit_that_went_back_from_a_divergence_can_go_on(optimizer):
-    fitted = classifier(
-        optimizer=optimizer, epochs=4, early_stopping=True, callbacks=Spoils(2)
-    )
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "nadam"},
+        {"optimizer": "adam", "optimizer__use_ema": True},
+        # As the kernel trains it, where it does.
+        {"hidden_size": 32, "compile__run_eagerly": False},
+    ],
+)
+def test_a_fit_that_went_back_from_a_divergence_can_go_on(params):
+    fitted = classifier(epochs=4, early_stopping=True, callbacks=Spoils(2), **params)
     fitted.set_params(validation_fraction=0.25).fit(TEXTS, LABELS)
     assert fitted.best_epoch_ == 2
+    before = weights(fitted)
     fitted.set_params(callbacks=None, early_stopping=False)
     fitted.partial_fit(TEXTS, LABELS)
     assert np.isfinite(fitted.predict_proba(TEXTS)).all()
     assert np.isfinite(fitted.history_["loss"][-1])
+    # One update, as large as the first of a fit.
+    assert 0 < np.abs(weights(fitted) - before).max() < 2 * fitted.learning_rate
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,12 @@ class WritesHistory(keras.callbacks.Callback):
 
 class WritesAtTheEnd(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
-        self.model.history.history |= {"number": 0.9, "list": [0.8]}
+        self.model.history.history |= {
+            "number": 0.9,
+            "short": [0.8],
+            "array": np.array([0.1, 0.2]),
+            "long": [1.0, 2.0, 3.0],
+        }
 
 
 def test_what_a_callback_writes_at_the_end_stands_in_the_history():
@@ -236,7 +241,9 @@ def test_what_a_callback_writes_at_the_end_stands_in_the_history():
     history = fitted.history_
     assert len(history["loss"]) == 3
     np.testing.assert_array_equal(history["number"], [np.nan, 0.9, np.nan])
-    np.testing.assert_array_equal(history["list"], [0.8, np.nan, np.nan])
+    np.testing.assert_array_equal(history["short"], [0.8, np.nan, np.nan])
+    np.testing.assert_array_equal(history["array"], [0.1, 0.2, np.nan])
+    np.testing.assert_array_equal(history["long"], [1.0, 2.0, np.nan])
 
 
 def test_what_a_callback_writes_itself_stands_in_the_history():

@@ -269,6 +269,13 @@ def test_a_first_call_of_partial_fit_with_one_value_warns():
         regressor().fit(TEXTS, np.zeros(16))
 
 
+@pytest.mark.parametrize("value", [1e17, 1e300])
+def test_large_values_that_differ_by_rounding_alone(value):
+    y = np.resize([value, np.nextafter(value, np.inf)], 16)
+    fitted = regressor(**LEARNS).fit(TEXTS, y)
+    np.testing.assert_allclose(fitted.predict(TEXTS), value, rtol=1e-12)
+
+
 def test_partial_fit_keeps_the_scale():
     partial = regressor(epochs=1).partial_fit(TEXTS, STARS).partial_fit(TEXTS, STARS)
     assert_same_model(partial, regressor(epochs=2).fit(TEXTS, STARS))
