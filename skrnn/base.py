@@ -375,7 +375,9 @@ class TextEstimator(
         callbacks = self._build_callbacks() if trains else []
         if go_on:
             build = None
-            check_step_size_is_free(callbacks, fitted.model.optimizer)
+            # One that was loaded without its loss has none, and says so later.
+            optimizer = getattr(fitted.model, "optimizer", None)
+            check_step_size_is_free(callbacks, optimizer)
         else:
             build = self._network_builder(fitted, callbacks)
         # On texts that it has learned from the network would count for too much.

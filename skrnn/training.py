@@ -143,7 +143,8 @@ def train(
 
 
 def check_step_size_is_free(
-    callbacks: list[keras.callbacks.Callback], optimizer: keras.optimizers.Optimizer
+    callbacks: list[keras.callbacks.Callback],
+    optimizer: keras.optimizers.Optimizer | None,
 ) -> None:
     """Check that no callback of Keras' sets a step size that a schedule gives.
 
@@ -152,8 +153,8 @@ def check_step_size_is_free(
     callbacks : list of keras.callbacks.Callback
         Called while training. Those of other makers are met when they set it.
 
-    optimizer : keras.optimizers.Optimizer
-        What the network is compiled with.
+    optimizer : keras.optimizers.Optimizer or None
+        What the network is compiled with, if it is.
 
     Raises
     ------
